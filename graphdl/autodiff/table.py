@@ -1,0 +1,11 @@
+"""Every derivative rule: importing this module loads the family files."""
+
+from __future__ import annotations
+
+from graphdl.autodiff import contraction, effect, elementwise, indexing, movement, reduction, regions
+from graphdl.autodiff.rules import RULES
+
+FAMILIES = (elementwise, reduction, contraction, movement, indexing, effect, regions)
+"""The files that hold derivative rules."""
+
+__all__ = ["FAMILIES", "RULES"]

@@ -1,0 +1,402 @@
+"""Integer expressions as LLVM i64 values, each part computed in the outermost frame that can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graphdl.backends.cpu.generate_code import Code
+from graphdl.typesystem.expression import (
+    Comparison,
+    FloorDivide,
+    Maximum,
+    Minimum,
+    Modulo,
+    Size,
+    Sum,
+    Symbol,
+    add,
+    free_symbols,
+    multiply,
+    product,
+    substitute,
+)
+
+
+class Indices:
+    """Emits index expressions. A source symbol is renamed at each binding, so that equal
+    expressions are equal values wherever both are visible."""
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.names: dict[Symbol, Size] = {}
+        self.texts: dict[Symbol, str] = {}
+        self.depths: dict[Symbol, int] = {}
+        self.natural: set[Symbol] = set()
+        self.vector: Symbol | None = None
+        self.lanes = 0
+        self._renamed: dict[Size, Size] = {}
+        self._depth_of: dict[Size, int] = {}
+
+    # Binding --------------------------------------------------------------------------------------
+
+    def bind(self, symbol: Symbol, text: str, *, natural: bool, depth: int | None = None) -> Symbol:
+        """Let `symbol` stand for an LLVM value from here on; `natural` promises that it is >= 0."""
+        unique = Symbol(f"{symbol.name}@{self.code.fresh()}")
+        self.texts[unique] = text
+        self.depths[unique] = self.code.depth if depth is None else depth
+        if natural:
+            self.natural.add(unique)
+        self.rename(symbol, unique)
+        return unique
+
+    def rename(self, symbol: Symbol, value: Size) -> None:
+        """Let `symbol` stand for `value` (a unique symbol or a number)."""
+        self.names[symbol] = value
+        self._renamed.clear()
+
+    def resolve(self, value: Size) -> Size:
+        """`value` over unique symbols."""
+        if isinstance(value, int):
+            return value
+        found = self._renamed.get(value)
+        if found is None:
+            found = self._renamed[value] = substitute(value, self.names)
+        return found
+
+    # Facts ----------------------------------------------------------------------------------------
+
+    def depth(self, value: Size) -> int:
+        """The outermost frame in which `value` (resolved) can be computed."""
+        if isinstance(value, int):
+            return 0
+        if isinstance(value, Symbol):
+            return self.depths[value]
+        found = self._depth_of.get(value)
+        if found is None:
+            found = max((self.depths[symbol] for symbol in free_symbols(value)), default=0)
+            self._depth_of[value] = found
+        return found
+
+    def is_natural(self, value: Size) -> bool:
+        """Whether `value` (resolved) is certainly >= 0."""
+        match value:
+            case int():
+                return value >= 0
+            case Symbol():
+                return value in self.natural or value == self.vector
+            case Sum(terms, constant):
+                return constant >= 0 and all(
+                    coefficient >= 0 and all(map(self.is_natural, atoms))
+                    for coefficient, atoms in terms
+                )
+            case FloorDivide(left, right):
+                return self.is_natural(left) and self.is_natural(right)
+            case Modulo(_, right):
+                return isinstance(right, int) and right > 0 or self.is_natural(right)
+            case Minimum(terms):
+                return all(map(self.is_natural, terms))
+            case Maximum(terms):
+                return any(map(self.is_natural, terms))
+        return False
+
+    def varies(self, value: Size) -> bool:
+        """Whether `value` (resolved) differs between lanes."""
+        return self.vector is not None and self.vector in free_symbols(value)
+
+    def split(self, value: Size) -> tuple[Size | None, Size]:
+        """(stride, rest) with value == stride * lane + rest; stride None if it is not so."""
+        lane = self.vector
+        if lane is None or not self.varies(value):
+            return 0, value
+        if value == lane:
+            return 1, 0
+        if not isinstance(value, Sum):
+            return None, value
+        stride: Size = 0
+        rest: Size = value.constant
+        for coefficient, atoms in value.terms:
+            others = [atom for atom in atoms if atom != lane]
+            if any(self.varies(atom) for atom in others) or len(atoms) - len(others) > 1:
+                return None, value
+            if len(others) < len(atoms):
+                stride = add(stride, multiply(coefficient, product(others)))
+            else:
+                rest = add(rest, Sum(((coefficient, atoms),), 0))
+        return stride, rest
+
+    # Scalars --------------------------------------------------------------------------------------
+
+    def scalar(self, value: Size) -> str:
+        """`value` (resolved, equal in all lanes) as an i64."""
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, Symbol):
+            return self.texts[value]
+        depth = self.depth(value)
+        found = self.code.frames[depth].cache.get(value)
+        if found is None:
+            found = self.code.frames[depth].cache[value] = self._compute(value, depth)
+        return found
+
+    def _compute(self, value: Size, depth: int) -> str:
+        match value:
+            case Sum():
+                return self._sum(value, depth)
+            case FloorDivide(left, right):
+                return self._divide(left, right, depth, "div")
+            case Modulo(left, right):
+                return self._divide(left, right, depth, "rem")
+            case Minimum(terms):
+                return self._extreme("llvm.smin.i64", terms, depth)
+            case Maximum(terms):
+                return self._extreme("llvm.smax.i64", terms, depth)
+        raise AssertionError(f"not an index: {value!r}")
+
+    def _extreme(self, function: str, terms: tuple[Size, ...], depth: int) -> str:
+        result = self.scalar(terms[0])
+        for term in terms[1:]:
+            pair = [("i64", result), ("i64", self.scalar(term))]
+            result = self.code.emit(self.code.call("i64", function, pair), depth)
+        return result
+
+    def outer_part(self, value: Sum, depth: int) -> tuple[Size, list[tuple[int, Size]]]:
+        """The part of a sum that lies outside frame `depth`, and the terms that do not."""
+        outer: Size = 0
+        inner: list[tuple[int, Size]] = []
+        for coefficient, atoms in value.terms:
+            term = product(atoms)
+            if self.depth(term) < depth:
+                outer = add(outer, multiply(coefficient, term))
+            else:
+                inner.append((coefficient, term))
+        return outer, inner
+
+    def _sum(self, value: Sum, depth: int) -> str:
+        if len(value.terms) == 1 and value.constant == 0:
+            ((coefficient, atoms),) = value.terms
+            return self._term(coefficient, atoms, depth)
+        outer, inner = self.outer_part(value, depth)
+        parts = [self.scalar(multiply(*term)) for term in inner]
+        if outer != 0:
+            parts.insert(0, self.scalar(outer))
+        if value.constant:
+            parts.append(str(value.constant))
+        result = parts[0]
+        for part in parts[1:]:
+            result = self.code.emit(f"add nsw i64 {result}, {part}", depth)
+        return result
+
+    def _term(self, coefficient: int, atoms: Iterable[Size], depth: int) -> str:
+        outer = product(atom for atom in atoms if self.depth(atom) < depth)
+        factors = [atom for atom in atoms if self.depth(atom) >= depth]
+        result = self.scalar(multiply(coefficient, outer)) if outer != 1 else ""
+        for atom in factors:
+            text = self.scalar(atom)
+            result = self.code.emit(f"mul nsw i64 {result}, {text}", depth) if result else text
+        if outer == 1 and coefficient != 1:
+            result = self.code.emit(f"mul nsw i64 {result}, {coefficient}", depth)
+        return result
+
+    def _divide(self, left: Size, right: Size, depth: int, operation: str) -> str:
+        """Floor division or remainder; a zero divisor (of a loop that never runs) gives any number."""
+        code, above = self.code, self.scalar(left)
+        if isinstance(right, int) and right > 0 and right & (right - 1) == 0:
+            if operation == "rem":
+                return code.emit(f"and i64 {above}, {right - 1}", depth)
+            return code.emit(f"ashr i64 {above}, {right.bit_length() - 1}", depth)
+        below = self.scalar(right)
+        if not isinstance(right, int):
+            is_zero = code.emit(f"icmp eq i64 {below}, 0", depth)
+            below = code.emit(f"select i1 {is_zero}, i64 1, i64 {below}", depth)
+        if self.is_natural(left) and self.is_natural(right):
+            return code.emit(f"u{operation} i64 {above}, {below}", depth)
+        return floor_division(code, "i64", above, below, operation, depth)
+
+    # Lanes ----------------------------------------------------------------------------------------
+
+    def iota(self, bits: int = 64) -> str:
+        """The constant vector of lane numbers."""
+        return f"<{', '.join(f'i{bits} {lane}' for lane in range(self.lanes))}>"
+
+    def splat(self, type_: str, text: str, depth: int = -1) -> str:
+        """A vector with one value in all lanes."""
+        return splat(self.code, type_, self.lanes, text, depth)
+
+    def vector_of(self, value: Size) -> str:
+        """`value` (resolved) in each lane, as a vector of i64."""
+        depth = self.depth(value)
+        if not self.varies(value):
+            return self.splat("i64", self.scalar(value), depth)
+        key = ("lanes", value, self.lanes)
+        cache = self.code.frames[depth].cache
+        if key not in cache:
+            cache[key] = self._compute_lanes(value, depth)
+        return cache[key]
+
+    def _compute_lanes(self, value: Size, depth: int) -> str:
+        match value:
+            case Symbol():
+                return self.iota()
+            case Sum():
+                return self._sum_lanes(value, depth)
+            case FloorDivide(left, right):
+                return self._divide_lanes(left, right, depth, "div")
+            case Modulo(left, right):
+                return self._divide_lanes(left, right, depth, "rem")
+            case Minimum(terms) | Maximum(terms):
+                name = "smin" if isinstance(value, Minimum) else "smax"
+                type_, result = f"<{self.lanes} x i64>", self.vector_of(terms[0])
+                for term in terms[1:]:
+                    pair = [(type_, result), (type_, self.vector_of(term))]
+                    call = self.code.call(type_, f"llvm.{name}.v{self.lanes}i64", pair)
+                    result = self.code.emit(call, depth)
+                return result
+        raise AssertionError(f"not an index: {value!r}")
+
+    def _sum_lanes(self, value: Sum, depth: int) -> str:
+        type_, rest, result = f"<{self.lanes} x i64>", value.constant, ""
+        uniform: Size = rest
+        for coefficient, atoms in value.terms:
+            if not any(map(self.varies, atoms)):
+                uniform = add(uniform, multiply(coefficient, product(atoms)))
+                continue
+            part = self._product_lanes(coefficient, atoms, depth)
+            result = self.code.emit(f"add {type_} {result}, {part}", depth) if result else part
+        if uniform == 0:
+            return result
+        return self.code.emit(f"add {type_} {result}, {self.vector_of(uniform)}", depth)
+
+    def _product_lanes(self, coefficient: int, atoms: Iterable[Size], depth: int) -> str:
+        type_, result = f"<{self.lanes} x i64>", ""
+        for atom in atoms:
+            text = self.vector_of(atom)
+            result = self.code.emit(f"mul {type_} {result}, {text}", depth) if result else text
+        if coefficient == 1:
+            return result
+        factor = self.splat("i64", str(coefficient))
+        return self.code.emit(f"mul {type_} {result}, {factor}", depth)
+
+    def _divide_lanes(self, left: Size, right: Size, depth: int, operation: str) -> str:
+        code, above, type_ = self.code, self.vector_of(left), f"<{self.lanes} x i64>"
+        if isinstance(right, int) and right > 0 and right & (right - 1) == 0:
+            amount = right - 1 if operation == "rem" else right.bit_length() - 1
+            name = "and" if operation == "rem" else "ashr"
+            return code.emit(f"{name} {type_} {above}, {self.splat('i64', str(amount))}", depth)
+        below = self.vector_of(right)
+        if not isinstance(right, int):
+            is_zero = code.emit(f"icmp eq {type_} {below}, zeroinitializer", depth)
+            one, mask = self.splat("i64", "1"), f"<{self.lanes} x i1>"
+            below = code.emit(f"select {mask} {is_zero}, {type_} {one}, {type_} {below}", depth)
+        if self.is_natural(left) and self.is_natural(right):
+            return code.emit(f"u{operation} {type_} {above}, {below}", depth)
+        return floor_division(code, type_, above, below, operation, depth)
+
+    # Conditions -----------------------------------------------------------------------------------
+
+    def condition(self, comparisons: Iterable[Comparison]) -> tuple[str, int]:
+        """The conjunction as (i1 text, 0), or as (vector of i1, lanes) where it differs by lane."""
+        scalars: list[str] = []
+        vectors: list[str] = []
+        for comparison in comparisons:
+            difference = self.resolve(comparison.left) - self.resolve(comparison.right)
+            if self.varies(difference):
+                vectors.append(self._lane_comparison(difference, comparison.relation))
+            else:
+                scalars.append(self._comparison(difference, comparison.relation))
+        uniform = self._all(scalars, "i1")
+        if not vectors:
+            return uniform, 0
+        if scalars:
+            vectors.append(self.splat("i1", uniform))
+        return self._all(vectors, f"<{self.lanes} x i1>"), self.lanes
+
+    def _all(self, texts: list[str], type_: str) -> str:
+        result = texts[0] if texts else "true"
+        for text in texts[1:]:
+            result = self.code.emit(f"and {type_} {result}, {text}")
+        return result
+
+    def _comparison(self, difference: Size, relation: str) -> str:
+        if isinstance(difference, int):
+            holds = {
+                "<": difference < 0, "<=": difference <= 0,
+                "==": difference == 0, "!=": difference != 0,
+            }  # fmt: skip
+            return str(holds[relation]).lower()
+        depth = self.depth(difference)
+        text = self.scalar(difference)
+        return self.code.cached((relation, text), f"icmp {_PREDICATES[relation]} i64 {text}, 0", depth)
+
+    def _lane_comparison(self, difference: Size, relation: str) -> str:
+        key = ("mask", difference, relation, self.lanes)
+        depth = self.depth(difference)
+        cache = self.code.frames[depth].cache
+        if key not in cache:
+            cache[key] = self._compute_lane_comparison(difference, relation, depth)
+        return cache[key]
+
+    def _compute_lane_comparison(self, difference: Size, relation: str, depth: int) -> str:
+        if relation == "<=":
+            relation, difference = "<", difference - 1
+        stride, rest = self.split(difference)
+        if relation == "<" and stride == 1:
+            return self._compare_lane("slt", 0 - rest, depth)
+        if relation == "<" and stride == -1:
+            return self._compare_lane("sge", rest + 1, depth)
+        type_ = f"<{self.lanes} x i64>"
+        text = self.vector_of(difference)
+        return self.code.emit(f"icmp {_PREDICATES[relation]} {type_} {text}, zeroinitializer", depth)
+
+    def _compare_lane(self, predicate: str, bound: Size, depth: int) -> str:
+        """The lane number against a bound, in 32 bits after clamping."""
+        limit = self.splat("i32", self._clamped(bound, depth), depth)
+        return self.code.emit(f"icmp {predicate} <{self.lanes} x i32> {self.iota(32)}, {limit}", depth)
+
+    def _clamped(self, bound: Size, depth: int) -> str:
+        if isinstance(bound, int):
+            return str(min(max(bound, 0), self.lanes))
+        code = self.code
+        low = code.call("i64", "llvm.smax.i64", [("i64", self.scalar(bound)), ("i64", "0")])
+        text = code.emit(low, depth)
+        high = code.call("i64", "llvm.smin.i64", [("i64", text), ("i64", str(self.lanes))])
+        return code.emit(f"trunc i64 {code.emit(high, depth)} to i32", depth)
+
+
+_PREDICATES = {"<": "slt", "<=": "sle", "==": "eq", "!=": "ne"}
+
+
+def splat(code: Code, type_: str, lanes: int, text: str, depth: int = -1) -> str:
+    """A vector of `lanes` copies of a scalar operand."""
+    if not text.startswith("%"):
+        return f"splat ({type_} {text})"
+    key = ("splat", type_, lanes, text)
+    cache = code.frames[depth].cache
+    if key not in cache:
+        vector = f"<{lanes} x {type_}>"
+        first = code.emit(f"insertelement {vector} poison, {type_} {text}, i64 0", depth)
+        cache[key] = code.emit(
+            f"shufflevector {vector} {first}, {vector} poison, <{lanes} x i32> zeroinitializer", depth
+        )
+    return cache[key]
+
+
+def floor_division(
+    code: Code, type_: str, above: str, below: str, operation: str, depth: int
+) -> str:
+    """Signed quotient rounded to minus infinity ("div"), or the remainder with the divisor's sign
+    ("rem"), from LLVM's truncating instructions. The divisor must not be zero."""
+    mask = type_.replace("i64", "i1") if "x" in type_ else "i1"
+    for bits in ("i8", "i16", "i32"):
+        mask = mask.replace(bits, "i1")
+    zero = "zeroinitializer" if "x" in type_ else "0"
+    rest = code.emit(f"srem {type_} {above}, {below}", depth)
+    signs = code.emit(f"xor {type_} {rest}, {below}", depth)
+    differ = code.emit(f"icmp slt {type_} {signs}, {zero}", depth)
+    inexact = code.emit(f"icmp ne {type_} {rest}, {zero}", depth)
+    adjust = code.emit(f"and {mask} {differ}, {inexact}", depth)
+    if operation == "rem":
+        added = code.emit(f"add {type_} {rest}, {below}", depth)
+        return code.emit(f"select {mask} {adjust}, {type_} {added}, {type_} {rest}", depth)
+    quotient = code.emit(f"sdiv {type_} {above}, {below}", depth)
+    borrow = code.emit(f"sext {mask} {adjust} to {type_}", depth)
+    return code.emit(f"add {type_} {quotient}, {borrow}", depth)

@@ -1,0 +1,104 @@
+"""llvmlite: LLVM text to object code, object code to addresses. The only module that imports it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import llvmlite.binding as llvm
+
+from graphdl.errors import InternalError
+
+if TYPE_CHECKING:
+    from graphdl.backends.cpu.target import CpuTarget
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+
+OPTIMIZATION_LEVEL = 2
+_numbers = itertools.count()
+
+
+def host_cpu() -> tuple[str, tuple[str, ...]]:
+    """LLVM's name of this processor and the features it has."""
+    features = llvm.get_host_cpu_features()
+    return llvm.get_host_cpu_name(), tuple(name for name, present in features.items() if present)
+
+
+def host_triple() -> str:
+    """LLVM's name of this machine, for example x86_64-unknown-linux-gnu."""
+    return str(llvm.get_process_triple())
+
+
+def version() -> str:
+    """The version of LLVM, part of every cache key."""
+    return ".".join(map(str, llvm.llvm_version_info))
+
+
+def _machine(target: CpuTarget) -> Any:
+    return llvm.Target.from_triple(host_triple()).create_target_machine(
+        cpu=target.name,
+        features=target.feature_text,
+        opt=OPTIMIZATION_LEVEL,
+        reloc="pic",
+        codemodel="small",
+    )
+
+
+def _optimized_module(text: str, machine: Any, verify: bool) -> Any:
+    try:
+        module = llvm.parse_assembly(text)
+        if verify:
+            module.verify()
+    except RuntimeError as error:
+        raise InternalError(f"LLVM refuses the generated code: {error}") from error
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(2, 0))
+    passes = llvm.create_new_function_pass_manager()
+    passes.add_sroa_pass()
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
+    return module
+
+
+def compile_object(text: str, target: CpuTarget, *, verify: bool = False) -> bytes:
+    """Position-independent object code of a module's text."""
+    machine = _machine(target)
+    return bytes(machine.emit_object(_optimized_module(text, machine, verify)))
+
+
+def assembly(text: str, target: CpuTarget) -> str:
+    """Assembly text of a module's text."""
+    machine = _machine(target)
+    return str(machine.emit_assembly(_optimized_module(text, machine, True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Object code in memory: addresses by name, valid as long as this lives."""
+
+    addresses: Mapping[str, int]
+    tracker: Any
+
+
+_jit: Any = None
+
+
+def link(objects: Iterable[bytes], names: Iterable[str], symbols: Mapping[str, int] | None = None) -> Library:
+    """Load object code into this process. `names` are the functions wanted; `symbols` gives the
+    addresses of functions outside libc that the objects call."""
+    global _jit
+    if _jit is None:
+        _jit = llvm.create_lljit_compiler()
+    builder = llvm.JITLibraryBuilder()
+    for data in objects:
+        builder.add_object_img(data)
+    wanted = tuple(names)
+    for name in wanted:
+        builder.export_symbol(name)
+    for name, address in (symbols or {}).items():
+        builder.import_symbol(name, address)
+    tracker = builder.add_current_process().link(_jit, f"graphdl{next(_numbers)}")
+    return Library({name: tracker[name] for name in wanted}, tracker)

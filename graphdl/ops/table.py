@@ -1,0 +1,24 @@
+"""Every primitive by name; the parser and the tests read it."""
+
+from __future__ import annotations
+
+from graphdl.graph.op import Op
+from graphdl.ops import (
+    contraction,
+    creation,
+    effect,
+    elementwise,
+    indexing,
+    leaves,
+    movement,
+    random,
+    reduction,
+    regions,
+)
+
+_FAMILIES = (
+    leaves, elementwise, reduction, contraction, movement, indexing, creation, random, effect, regions,
+)  # fmt: skip
+
+OPS: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.OPS}
+"""name -> Op."""
