@@ -1,0 +1,310 @@
+"""graphdl: a define-then-run deep-learning compiler.
+
+    >>> import graphdl as gd
+    >>> x = gd.placeholder("x", ("batch", 3))
+    >>> gd.softmax(x).shape
+    (batch, 3)
+
+Names are loaded when they are first used, so importing graphdl costs little more than NumPy.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from graphdl.errors import hides_internal_frames
+
+if TYPE_CHECKING:
+    from graphdl import data as data
+    from graphdl import linalg as linalg
+    from graphdl import nn as nn
+    from graphdl import optim as optim
+    from graphdl import random as random
+    from graphdl.autodiff.reverse import grad as grad
+    from graphdl.autodiff.reverse import stop_gradient as stop_gradient
+    from graphdl.autodiff.reverse import vjp as vjp
+    from graphdl.autodiff.trace import custom_gradient as custom_gradient
+    from graphdl.autodiff.trace import remat as remat
+    from graphdl.config import configure as configure
+    from graphdl.config import settings as settings
+    from graphdl.errors import ArgumentError as ArgumentError
+    from graphdl.errors import ArtifactError as ArtifactError
+    from graphdl.errors import DTypeError as DTypeError
+    from graphdl.errors import GradientError as GradientError
+    from graphdl.errors import GraphdlError as GraphdlError
+    from graphdl.errors import InternalError as InternalError
+    from graphdl.errors import NumericsError as NumericsError
+    from graphdl.errors import RuntimeFailure as RuntimeFailure
+    from graphdl.errors import ShapeError as ShapeError
+    from graphdl.errors import TargetError as TargetError
+    from graphdl.errors import UserError as UserError
+    from graphdl.export import export as export
+    from graphdl.function import Function as Function
+    from graphdl.function import function as function
+    from graphdl.graph.nodes import Graph as Graph
+    from graphdl.graph.nodes import Tensor as Tensor
+    from graphdl.graph.nodes import name_scope as name_scope
+    from graphdl.nn.weights import load_weights as load_weights
+    from graphdl.nn.weights import save_weights as save_weights
+    from graphdl.ops.composite import elu as elu
+    from graphdl.ops.composite import gelu as gelu
+    from graphdl.ops.composite import hard_sigmoid as hard_sigmoid
+    from graphdl.ops.composite import leaky_relu as leaky_relu
+    from graphdl.ops.composite import log_sigmoid as log_sigmoid
+    from graphdl.ops.composite import log_softmax as log_softmax
+    from graphdl.ops.composite import mish as mish
+    from graphdl.ops.composite import relu as relu
+    from graphdl.ops.composite import relu6 as relu6
+    from graphdl.ops.composite import selu as selu
+    from graphdl.ops.composite import sigmoid as sigmoid
+    from graphdl.ops.composite import silu as silu
+    from graphdl.ops.composite import softmax as softmax
+    from graphdl.ops.composite import softplus as softplus
+    from graphdl.ops.composite import softsign as softsign
+    from graphdl.ops.functions.contraction import dot_general as dot_general
+    from graphdl.ops.functions.contraction import matmul as matmul
+    from graphdl.ops.functions.contraction import outer as outer
+    from graphdl.ops.functions.contraction import tensordot as tensordot
+    from graphdl.ops.functions.contraction import vecdot as vecdot
+    from graphdl.ops.functions.creation import arange as arange
+    from graphdl.ops.functions.creation import constant as constant
+    from graphdl.ops.functions.creation import eye as eye
+    from graphdl.ops.functions.creation import full as full
+    from graphdl.ops.functions.creation import full_like as full_like
+    from graphdl.ops.functions.creation import is_training as is_training
+    from graphdl.ops.functions.creation import linspace as linspace
+    from graphdl.ops.functions.creation import ones as ones
+    from graphdl.ops.functions.creation import ones_like as ones_like
+    from graphdl.ops.functions.creation import placeholder as placeholder
+    from graphdl.ops.functions.creation import tri as tri
+    from graphdl.ops.functions.creation import tril as tril
+    from graphdl.ops.functions.creation import triu as triu
+    from graphdl.ops.functions.creation import variable as variable
+    from graphdl.ops.functions.creation import zeros as zeros
+    from graphdl.ops.functions.creation import zeros_like as zeros_like
+    from graphdl.ops.functions.effect import check as check
+    from graphdl.ops.functions.effect import named as named
+    from graphdl.ops.functions.effect import print as print
+    from graphdl.ops.functions.einsum import einsum as einsum
+    from graphdl.ops.functions.elementwise import abs as abs
+    from graphdl.ops.functions.elementwise import acos as acos
+    from graphdl.ops.functions.elementwise import add as add
+    from graphdl.ops.functions.elementwise import asin as asin
+    from graphdl.ops.functions.elementwise import astype as astype
+    from graphdl.ops.functions.elementwise import atan as atan
+    from graphdl.ops.functions.elementwise import atan2 as atan2
+    from graphdl.ops.functions.elementwise import bitcast as bitcast
+    from graphdl.ops.functions.elementwise import bitwise_and as bitwise_and
+    from graphdl.ops.functions.elementwise import bitwise_invert as bitwise_invert
+    from graphdl.ops.functions.elementwise import bitwise_left_shift as bitwise_left_shift
+    from graphdl.ops.functions.elementwise import bitwise_or as bitwise_or
+    from graphdl.ops.functions.elementwise import bitwise_right_shift as bitwise_right_shift
+    from graphdl.ops.functions.elementwise import bitwise_xor as bitwise_xor
+    from graphdl.ops.functions.elementwise import ceil as ceil
+    from graphdl.ops.functions.elementwise import clip as clip
+    from graphdl.ops.functions.elementwise import cos as cos
+    from graphdl.ops.functions.elementwise import cosh as cosh
+    from graphdl.ops.functions.elementwise import divide as divide
+    from graphdl.ops.functions.elementwise import equal as equal
+    from graphdl.ops.functions.elementwise import erf as erf
+    from graphdl.ops.functions.elementwise import exp as exp
+    from graphdl.ops.functions.elementwise import exp2 as exp2
+    from graphdl.ops.functions.elementwise import expm1 as expm1
+    from graphdl.ops.functions.elementwise import floor as floor
+    from graphdl.ops.functions.elementwise import floor_divide as floor_divide
+    from graphdl.ops.functions.elementwise import greater as greater
+    from graphdl.ops.functions.elementwise import greater_equal as greater_equal
+    from graphdl.ops.functions.elementwise import isfinite as isfinite
+    from graphdl.ops.functions.elementwise import isinf as isinf
+    from graphdl.ops.functions.elementwise import isnan as isnan
+    from graphdl.ops.functions.elementwise import less as less
+    from graphdl.ops.functions.elementwise import less_equal as less_equal
+    from graphdl.ops.functions.elementwise import log as log
+    from graphdl.ops.functions.elementwise import log1p as log1p
+    from graphdl.ops.functions.elementwise import log2 as log2
+    from graphdl.ops.functions.elementwise import log10 as log10
+    from graphdl.ops.functions.elementwise import logical_and as logical_and
+    from graphdl.ops.functions.elementwise import logical_not as logical_not
+    from graphdl.ops.functions.elementwise import logical_or as logical_or
+    from graphdl.ops.functions.elementwise import logical_xor as logical_xor
+    from graphdl.ops.functions.elementwise import maximum as maximum
+    from graphdl.ops.functions.elementwise import minimum as minimum
+    from graphdl.ops.functions.elementwise import multiply as multiply
+    from graphdl.ops.functions.elementwise import negative as negative
+    from graphdl.ops.functions.elementwise import not_equal as not_equal
+    from graphdl.ops.functions.elementwise import positive as positive
+    from graphdl.ops.functions.elementwise import pow as pow
+    from graphdl.ops.functions.elementwise import reciprocal as reciprocal
+    from graphdl.ops.functions.elementwise import remainder as remainder
+    from graphdl.ops.functions.elementwise import round as round
+    from graphdl.ops.functions.elementwise import rsqrt as rsqrt
+    from graphdl.ops.functions.elementwise import sign as sign
+    from graphdl.ops.functions.elementwise import sin as sin
+    from graphdl.ops.functions.elementwise import sinh as sinh
+    from graphdl.ops.functions.elementwise import sqrt as sqrt
+    from graphdl.ops.functions.elementwise import square as square
+    from graphdl.ops.functions.elementwise import subtract as subtract
+    from graphdl.ops.functions.elementwise import tan as tan
+    from graphdl.ops.functions.elementwise import tanh as tanh
+    from graphdl.ops.functions.elementwise import trunc as trunc
+    from graphdl.ops.functions.elementwise import where as where
+    from graphdl.ops.functions.evaluate import substitute as substitute
+    from graphdl.ops.functions.indexing import one_hot as one_hot
+    from graphdl.ops.functions.indexing import scatter_add as scatter_add
+    from graphdl.ops.functions.indexing import take as take
+    from graphdl.ops.functions.indexing import take_along_axis as take_along_axis
+    from graphdl.ops.functions.movement import broadcast_arrays as broadcast_arrays
+    from graphdl.ops.functions.movement import broadcast_to as broadcast_to
+    from graphdl.ops.functions.movement import concat as concat
+    from graphdl.ops.functions.movement import expand_dims as expand_dims
+    from graphdl.ops.functions.movement import flatten as flatten
+    from graphdl.ops.functions.movement import flip as flip
+    from graphdl.ops.functions.movement import matrix_transpose as matrix_transpose
+    from graphdl.ops.functions.movement import moveaxis as moveaxis
+    from graphdl.ops.functions.movement import pad as pad
+    from graphdl.ops.functions.movement import permute_dims as permute_dims
+    from graphdl.ops.functions.movement import repeat as repeat
+    from graphdl.ops.functions.movement import reshape as reshape
+    from graphdl.ops.functions.movement import roll as roll
+    from graphdl.ops.functions.movement import split as split
+    from graphdl.ops.functions.movement import squeeze as squeeze
+    from graphdl.ops.functions.movement import stack as stack
+    from graphdl.ops.functions.movement import swapaxes as swapaxes
+    from graphdl.ops.functions.movement import tile as tile
+    from graphdl.ops.functions.movement import unstack as unstack
+    from graphdl.ops.functions.reduction import all as all
+    from graphdl.ops.functions.reduction import any as any
+    from graphdl.ops.functions.reduction import argmax as argmax
+    from graphdl.ops.functions.reduction import argmin as argmin
+    from graphdl.ops.functions.reduction import count_nonzero as count_nonzero
+    from graphdl.ops.functions.reduction import cumulative_sum as cumulative_sum
+    from graphdl.ops.functions.reduction import logsumexp as logsumexp
+    from graphdl.ops.functions.reduction import max as max
+    from graphdl.ops.functions.reduction import mean as mean
+    from graphdl.ops.functions.reduction import min as min
+    from graphdl.ops.functions.reduction import prod as prod
+    from graphdl.ops.functions.reduction import std as std
+    from graphdl.ops.functions.reduction import sum as sum
+    from graphdl.ops.functions.reduction import var as var
+    from graphdl.ops.state import Variable as Variable
+    from graphdl.runtime.artifact import load as load
+    from graphdl.typesystem.dtype import DType as DType
+    from graphdl.typesystem.dtype import bfloat16 as bfloat16
+    from graphdl.typesystem.dtype import bool_ as bool_
+    from graphdl.typesystem.dtype import float16 as float16
+    from graphdl.typesystem.dtype import float32 as float32
+    from graphdl.typesystem.dtype import float64 as float64
+    from graphdl.typesystem.dtype import int8 as int8
+    from graphdl.typesystem.dtype import int16 as int16
+    from graphdl.typesystem.dtype import int32 as int32
+    from graphdl.typesystem.dtype import int64 as int64
+    from graphdl.typesystem.dtype import uint8 as uint8
+    from graphdl.typesystem.dtype import uint16 as uint16
+    from graphdl.typesystem.dtype import uint32 as uint32
+    from graphdl.typesystem.dtype import uint64 as uint64
+    from graphdl.viz.draw import draw as draw
+
+__version__ = "0.1.0"
+
+_MODULES = frozenset(
+    (
+        "data",
+        "linalg",
+        "nn",
+        "optim",
+        "random",
+    )
+)
+
+_HOMES: dict[str, str] = {
+    name: home
+    for home, names in {
+        "graphdl.autodiff.reverse": "grad stop_gradient vjp",
+        "graphdl.autodiff.trace": "custom_gradient remat",
+        "graphdl.config": "configure settings",
+        "graphdl.errors": (
+            "ArgumentError ArtifactError DTypeError GradientError GraphdlError InternalError "
+            "NumericsError RuntimeFailure ShapeError TargetError UserError"
+        ),
+        "graphdl.export": "export",
+        "graphdl.function": "Function function",
+        "graphdl.graph.nodes": "Graph Tensor name_scope",
+        "graphdl.nn.weights": "load_weights save_weights",
+        "graphdl.ops.composite": (
+            "elu gelu hard_sigmoid leaky_relu log_sigmoid log_softmax mish relu relu6 selu "
+            "sigmoid silu softmax softplus softsign"
+        ),
+        "graphdl.ops.functions.contraction": "dot_general matmul outer tensordot vecdot",
+        "graphdl.ops.functions.creation": (
+            "arange constant eye full full_like is_training linspace ones ones_like placeholder "
+            "tri tril triu variable zeros zeros_like"
+        ),
+        "graphdl.ops.functions.effect": "check named print",
+        "graphdl.ops.functions.einsum": "einsum",
+        "graphdl.ops.functions.elementwise": (
+            "abs acos add asin astype atan atan2 bitcast bitwise_and bitwise_invert "
+            "bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor ceil clip cos cosh "
+            "divide equal erf exp exp2 expm1 floor floor_divide greater greater_equal isfinite "
+            "isinf isnan less less_equal log log10 log1p log2 logical_and logical_not logical_or "
+            "logical_xor maximum minimum multiply negative not_equal positive pow reciprocal "
+            "remainder round rsqrt sign sin sinh sqrt square subtract tan tanh trunc where"
+        ),
+        "graphdl.ops.functions.evaluate": "substitute",
+        "graphdl.ops.functions.indexing": "one_hot scatter_add take take_along_axis",
+        "graphdl.ops.functions.movement": (
+            "broadcast_arrays broadcast_to concat expand_dims flatten flip matrix_transpose "
+            "moveaxis pad permute_dims repeat reshape roll split squeeze stack swapaxes tile "
+            "unstack"
+        ),
+        "graphdl.ops.functions.reduction": (
+            "all any argmax argmin count_nonzero cumulative_sum logsumexp max mean min prod std "
+            "sum var"
+        ),
+        "graphdl.ops.state": "Variable",
+        "graphdl.runtime.artifact": "load",
+        "graphdl.typesystem.dtype": (
+            "DType bfloat16 bool_ float16 float32 float64 int16 int32 int64 int8 uint16 uint32 "
+            "uint64 uint8"
+        ),
+        "graphdl.viz.draw": "draw",
+    }.items()
+    for name in names.split()
+}
+"""Public name -> the module that defines it."""
+
+_BUILTINS = frozenset(["abs", "all", "any", "max", "min", "pow", "print", "round", "sum"])
+"""Left out of `from graphdl import *`."""
+
+__all__ = sorted((_HOMES.keys() | _MODULES) - _BUILTINS)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"graphdl.{name}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"graphdl has no name {name!r}")
+    value = getattr(import_module(home), name)
+    if isinstance(value, FunctionType):
+        value = hides_internal_frames(value)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES.keys() | _MODULES | {"__version__"})
+
+
+class _Package(ModuleType):
+    """Keeps `gd.function` the function when the module graphdl.function is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOMES and isinstance(value, ModuleType):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -19,13 +19,13 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypedDict, Unpack
 
-from graphdl.errors import ArgumentError
+from graphdl.errors import ArgumentError, hides_internal_frames
 
 DEBUG_LEVELS = range(7)
 DEFAULT_CACHE_BYTES = 1 << 30
@@ -76,8 +76,8 @@ def settings() -> Settings:
     return _current.get() or _environment_settings()
 
 
-@contextmanager
-def configure(**changes: Unpack[Changes]) -> Iterator[Settings]:
+@hides_internal_frames
+def configure(**changes: Unpack[Changes]) -> AbstractContextManager[Settings]:
     """Change settings for the body of a `with`, in this thread or asynchronous task only.
 
     Settings that are not named keep their value. Raises ArgumentError for an unknown name or a
@@ -86,9 +86,14 @@ def configure(**changes: Unpack[Changes]) -> Iterator[Settings]:
         with gd.configure(disable={"fold_constants"}, num_threads=1):
             step = gd.function(...)
     """
-    token = _current.set(replace(settings(), **_checked(changes, "")))
+    return _in_force(replace(settings(), **_checked(changes, "")))
+
+
+@contextmanager
+def _in_force(chosen: Settings) -> Iterator[Settings]:
+    token = _current.set(chosen)
     try:
-        yield settings()
+        yield chosen
     finally:
         _current.reset(token)
 

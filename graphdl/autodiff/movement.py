@@ -90,7 +90,7 @@ def _leading_part(tensor: Tensor, shape: tuple[Size, ...]) -> Tensor:
 @vjp_rule(ops.pad)
 def pad_vjp(node: Node, cotangents: Cotangents) -> Contributions:
     """The inner part of g, and the sum of the rest for the padding value."""
-    (g,), (x, value) = cotangents, node.operands
+    (g,), x = cotangents, node.operands[0]
     low, high = node.attributes["low"], node.attributes["high"]
     stops = tuple(start + size for start, size in zip(low, x.shape, strict=True))
     inner = ops.slice_(g, starts=tuple(low), stops=stops, steps=(1,) * g.ndim)

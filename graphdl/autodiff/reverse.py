@@ -9,7 +9,7 @@ from graphdl.autodiff.sweep import active_nodes, pull_back
 from graphdl.autodiff.table import FAMILIES
 from graphdl.errors import ArgumentError, GradientError, ShapeError
 from graphdl.graph.describe import describe
-from graphdl.graph.nodes import Node, Tensor, topological_order
+from graphdl.graph.nodes import Node, Tensor, gradient_of, topological_order
 from graphdl.graph.structure import leaves_of, restructure
 from graphdl.ops import movement
 from graphdl.ops.arguments import as_tensor, filled, operand_lines
@@ -41,7 +41,9 @@ def grad(cost: Tensor, wrt: Any, *, disconnected: Disconnected = "raise") -> Any
             hint="reduce it with gd.sum or gd.mean, or use gd.vjp",
         )
     _require_floating("cost", cost)
-    return _differentiate("grad", [cost], [filled(1, cost.dtype)], wrt, disconnected)
+    with gradient_of(cost.node):
+        one = filled(1, cost.dtype)
+    return _differentiate("grad", [cost], [one], wrt, disconnected)
 
 
 def vjp(outputs: Any, wrt: Any, cotangents: Any, *, disconnected: Disconnected = "raise") -> Any:
@@ -90,7 +92,7 @@ def _differentiate(
 ) -> Any:
     if disconnected not in ("raise", "zero", "none"):
         raise ArgumentError(
-            f'{name}: disconnected={disconnected!r}', hint='use "raise", "zero" or "none"'
+            f"{name}: disconnected={disconnected!r}", hint='use "raise", "zero" or "none"'
         )
     targets = leaves_of(wrt)
     for target in targets:

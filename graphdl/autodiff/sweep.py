@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphdl.autodiff.rules import RULES, Contribution, Undefined, is_filled, zeros_like
+from graphdl.autodiff.masks import add_masked, kept_side, move_mask
+from graphdl.autodiff.rules import RULES, Contribution, Undefined, zeros_like
 from graphdl.errors import GradientError
 from graphdl.graph.nodes import Graph, Node, Tensor, gradient_of, topological_order
 from graphdl.graph.op import OpKind
-from graphdl.ops.elementwise import add, select
 from graphdl.passes.stabilize import stabilize
 
 Key = tuple[int, int]
@@ -36,7 +36,7 @@ class Ledger:
         total = contributions[0]
         with gradient_of(tensor.node):
             for contribution in contributions[1:]:
-                total = add(total, contribution)
+                total = add_masked(total, contribution)
         self._contributions[tensor.key] = [total]
         return total
 
@@ -99,8 +99,10 @@ def active_nodes(order: Sequence[Node], cuts: dict[Key, Tensor]) -> set[int]:
     active: set[int] = set()
     for node in order:
         has_floating_result = any(result.dtype.is_floating for result in node.result_types)
-        if has_floating_result and node.op.is_differentiable and any(
-            is_active(operand, cuts, active) for operand in node.operands
+        if (
+            has_floating_result
+            and node.op.is_differentiable
+            and any(is_active(operand, cuts, active) for operand in node.operands)
         ):
             active.add(id(node))
     return active
@@ -132,45 +134,15 @@ def _sweep_node(
 
 
 def _apply_rule(node: Node, cotangents: tuple[Tensor, ...]) -> Sequence[Contribution]:
-    """The rule's contributions; a mask on the cotangent of an elementwise op is moved behind it.
-
-    `where(x > 0, log(x), 0)` sends the cotangent `where(x > 0, g, 0)` into the logarithm, whose
-    derivative is infinite at 0. `where(x > 0, g / x, 0)` is 0 there; `where(x > 0, g, 0) / x` is
-    NaN.
-    """
     rule = RULES.get(node.op)
     if rule is None:
-        raise GradientError(
-            f"grad: {node.op.name} has no derivative rule", location=node.location
-        )
-    kept = _kept_by_mask(cotangents[0]) if node.op.kind is OpKind.ELEMENTWISE else None
-    if kept is None:
+        raise GradientError(f"grad: {node.op.name} has no derivative rule", location=node.location)
+    masked = cotangents[0]
+    side = kept_side(masked) if node.op.kind is OpKind.ELEMENTWISE else None
+    if side is None:
         return rule(node, cotangents)
-    return [
-        _move_mask(contribution, kept, cotangents[0])
-        for contribution in rule(node, (cotangents[0].node.operands[kept],))
-    ]
-
-
-def _kept_by_mask(cotangent: Tensor) -> int | None:
-    """The operand of a select that survives, when the other branch is zero."""
-    node = cotangent.node
-    if node.op is not select:
-        return None
-    if is_filled(node.operands[2], 0):
-        return 1
-    return 2 if is_filled(node.operands[1], 0) else None
-
-
-def _move_mask(contribution: Contribution, kept: int, masked: Tensor) -> Contribution:
-    if not isinstance(contribution, Tensor):
-        return contribution
-    if contribution.is_same(masked.node.operands[kept]):
-        return masked
-    branches = [zeros_like(contribution)] * 2
-    branches[kept - 1] = contribution
-    result: Tensor = select(masked.node.operands[0], *branches)
-    return result
+    contributions = rule(node, (masked.node.operands[side],))
+    return [move_mask(contribution, masked, side) for contribution in contributions]
 
 
 def _undefined(node: Node, contribution: Undefined) -> GradientError:

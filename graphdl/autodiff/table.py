@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from graphdl.autodiff import contraction, effect, elementwise, indexing, movement, reduction, regions
+from graphdl.autodiff import (
+    contraction,
+    effect,
+    elementwise,
+    indexing,
+    movement,
+    reduction,
+    regions,
+)
 from graphdl.autodiff.rules import RULES
 
 FAMILIES = (elementwise, reduction, contraction, movement, indexing, effect, regions)

@@ -18,6 +18,7 @@ from graphdl.graph.nodes import (
     take_serial,
     topological_order,
 )
+from graphdl.graph.rebuild import transform
 from graphdl.graph.structure import leaves_of, restructure
 from graphdl.ops import leaves as leaf_ops
 from graphdl.ops import regions as ops
@@ -211,13 +212,10 @@ def _copy(
     outputs: Sequence[Tensor], replacements: dict[tuple[int, int], Tensor], origin: Node | None
 ) -> list[Tensor]:
     """`outputs` rebuilt over `replacements`; the copies carry no state writes."""
-    done = dict(replacements)
-    for node in topological_order(outputs, set(replacements)):
-        operands = tuple(done.get(operand.key, operand) for operand in node.operands)
-        is_changed = any(
-            not new.is_same(old) for new, old in zip(operands, node.operands, strict=True)
-        )
-        if is_changed or node.writes:
-            copy = replace(node, operands=operands, writes=(), origin=origin or node.origin)
-            done.update(zip((old.key for old in node.results), copy.results, strict=True))
-    return [done.get(output.key, output) for output in outputs]
+
+    def visit(node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+        if operands is node.operands and not node.writes:
+            return None
+        return replace(node, operands=operands, writes=(), origin=origin or node.origin).results
+
+    return list(transform(outputs, visit, replacements=replacements))

@@ -21,12 +21,14 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
-from graphdl.graph.describe import equation
+from graphdl.errors import UserError
+from graphdl.graph.describe import describe, equation
 from graphdl.graph.op import Attributes, Guard, Op
 from graphdl.source_location import SourceLocation, current_location
 from graphdl.typesystem.dtype import DType
+from graphdl.typesystem.expression import Size
 from graphdl.typesystem.tensor_type import Shape, TensorType
 
 _serial = itertools.count()
@@ -78,16 +80,22 @@ class TensorOperators(Protocol):
     """What `ops/operators.py` installs so that tensors can be added, sliced and called on."""
 
     def binary(self, name: str, left: object, right: object) -> Tensor:
-        """`left + right` and the like, by the operator's name."""
+        """An operator with two sides; NotImplemented where the other side is no operand."""
 
     def unary(self, name: str, operand: Tensor) -> Tensor:
-        """`-operand` and the like."""
+        """An operator with one side."""
 
     def getitem(self, operand: Tensor, key: object) -> Tensor:
-        """`operand[key]`."""
+        """operand[key]."""
 
     def method(self, name: str, operand: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """`operand.sum(axis=0)` and the like."""
+        """operand.name(...)."""
+
+    def refuse(self, name: str, operand: Tensor) -> NoReturn:
+        """Raise UserError for something that only data can do."""
+
+    def numpy_call(self, function: Any, arguments: tuple[Any, ...], is_plain: bool) -> Any:
+        """A NumPy function called on a tensor: an operator, or an error."""
 
 
 class Tensor:
@@ -129,8 +137,17 @@ class Tensor:
         return equation(self)
 
     def apply_op(self, op: Op, operands: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
-        """Build a node of `op`; one Tensor for one result, a tuple for several."""
-        node = build_node(op, operands, attributes)
+        """Build a node of `op`; one Tensor for one result, a tuple for several.
+
+        Type errors list the operands with the lines that made them.
+        """
+        try:
+            node = build_node(op, operands, attributes)
+        except UserError as error:
+            if error.details:
+                raise
+            lines = [describe(operand) for operand in operands]
+            raise type(error)(error.message, details=lines, hint=error.hint) from None
         return node.results[0] if len(node.result_types) == 1 else node.results
 
     def is_same(self, other: Tensor) -> bool:
@@ -141,6 +158,306 @@ class Tensor:
     def key(self) -> tuple[int, int]:
         """A dictionary key for this result; equal for equal results of one node."""
         return (id(self.node), self.index)
+
+    # Operators: what each means is in ops/operators.py.
+
+    def __add__(self, other: Any) -> Tensor:
+        return self.operators.binary("add", self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return self.operators.binary("add", other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return self.operators.binary("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return self.operators.binary("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return self.operators.binary("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return self.operators.binary("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return self.operators.binary("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return self.operators.binary("divide", other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return self.operators.binary("floor_divide", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return self.operators.binary("floor_divide", other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return self.operators.binary("remainder", self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return self.operators.binary("remainder", other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return self.operators.binary("pow", self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return self.operators.binary("pow", other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return self.operators.binary("matmul", self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return self.operators.binary("matmul", other, self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_and", self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_and", other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_or", self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_or", other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_xor", self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_xor", other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_left_shift", self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_left_shift", other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_right_shift", self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return self.operators.binary("bitwise_right_shift", other, self)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return self.operators.binary("less", self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return self.operators.binary("less_equal", self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return self.operators.binary("greater", self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return self.operators.binary("greater_equal", self, other)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return self.operators.binary("equal", self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return self.operators.binary("not_equal", self, other)
+
+    __hash__ = object.__hash__
+
+    def __neg__(self) -> Tensor:
+        return self.operators.unary("negative", self)
+
+    def __pos__(self) -> Tensor:
+        return self.operators.unary("positive", self)
+
+    def __abs__(self) -> Tensor:
+        return self.operators.unary("abs", self)
+
+    def __invert__(self) -> Tensor:
+        return self.operators.unary("bitwise_invert", self)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return self.operators.getitem(self, key)
+
+    # What only data can do, told with what to write instead.
+
+    def __bool__(self) -> bool:
+        self.operators.refuse("bool", self)
+
+    def __len__(self) -> int:
+        self.operators.refuse("len", self)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        self.operators.refuse("iter", self)
+
+    def __float__(self) -> float:
+        self.operators.refuse("float", self)
+
+    def __int__(self) -> int:
+        self.operators.refuse("int", self)
+
+    def __index__(self) -> int:
+        self.operators.refuse("index", self)
+
+    def __complex__(self) -> complex:
+        self.operators.refuse("complex", self)
+
+    def __contains__(self, item: object) -> bool:
+        self.operators.refuse("contains", self)
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self.operators.refuse("setitem", self)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        self.operators.refuse("array", self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return self.operators.numpy_call(ufunc, inputs, method == "__call__" and not kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return self.operators.numpy_call(function, tuple(args), False)
+
+    # Methods: the function of the same name.
+
+    def sum(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Tensor:
+        """Sums over axes; see gd.sum."""
+        result: Tensor = self.operators.method(
+            "sum", self, axis=axis, keepdims=keepdims
+        )
+        return result
+
+    def prod(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Tensor:
+        """Products over axes; see gd.prod."""
+        result: Tensor = self.operators.method(
+            "prod", self, axis=axis, keepdims=keepdims
+        )
+        return result
+
+    def mean(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Tensor:
+        """Means over axes; see gd.mean."""
+        result: Tensor = self.operators.method(
+            "mean", self, axis=axis, keepdims=keepdims
+        )
+        return result
+
+    def var(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, correction: float = 0
+    ) -> Tensor:
+        """Variances over axes; see gd.var."""
+        result: Tensor = self.operators.method(
+            "var", self, axis=axis, keepdims=keepdims, correction=correction
+        )
+        return result
+
+    def std(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, correction: float = 0
+    ) -> Tensor:
+        """Standard deviations over axes; see gd.std."""
+        result: Tensor = self.operators.method(
+            "std", self, axis=axis, keepdims=keepdims, correction=correction
+        )
+        return result
+
+    def max(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Tensor:
+        """Largest elements over axes; see gd.max."""
+        result: Tensor = self.operators.method(
+            "max", self, axis=axis, keepdims=keepdims
+        )
+        return result
+
+    def min(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Tensor:
+        """Smallest elements over axes; see gd.min."""
+        result: Tensor = self.operators.method(
+            "min", self, axis=axis, keepdims=keepdims
+        )
+        return result
+
+    def any(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Tensor:
+        """Whether any element over axes is not zero; see gd.any."""
+        result: Tensor = self.operators.method(
+            "any", self, axis=axis, keepdims=keepdims
+        )
+        return result
+
+    def all(
+        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
+    ) -> Tensor:
+        """Whether all elements over axes are not zero; see gd.all."""
+        result: Tensor = self.operators.method(
+            "all", self, axis=axis, keepdims=keepdims
+        )
+        return result
+
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+        """Indices of the largest elements along an axis; see gd.argmax."""
+        result: Tensor = self.operators.method("argmax", self, axis=axis, keepdims=keepdims)
+        return result
+
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+        """Indices of the smallest elements along an axis; see gd.argmin."""
+        result: Tensor = self.operators.method("argmin", self, axis=axis, keepdims=keepdims)
+        return result
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The elements under other sizes: `x.reshape(2, -1)`; see gd.reshape."""
+        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        result: Tensor = self.operators.method("reshape", self, sizes)
+        return result
+
+    def astype(self, dtype: Any) -> Tensor:
+        """The elements as another dtype; see gd.astype."""
+        result: Tensor = self.operators.method("astype", self, dtype)
+        return result
+
+    def squeeze(self, axis: int | tuple[int, ...] | None = None) -> Tensor:
+        """Without axes of size 1; see gd.squeeze."""
+        result: Tensor = self.operators.method("squeeze", self, axis)
+        return result
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Axes in another order, reversed when none are given; see gd.permute_dims."""
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
+        order = order or tuple(range(self.ndim))[::-1]
+        result: Tensor = self.operators.method("permute_dims", self, order)
+        return result
+
+    def flatten(self) -> Tensor:
+        """All elements on one axis."""
+        result: Tensor = self.operators.method("reshape", self, (-1,))
+        return result
+
+    @property
+    def T(self) -> Tensor:
+        """The transposed matrix."""
+        result: Tensor = self.operators.method("T", self)
+        return result
+
+    @property
+    def mT(self) -> Tensor:
+        """Each matrix of the batch transposed."""
+        result: Tensor = self.operators.method("matrix_transpose", self)
+        return result
+
+    @property
+    def size(self) -> Size:
+        """The number of elements: an int or an expression of named sizes."""
+        return self.type.element_count
+
+    def named(self, name: str) -> Tensor:
+        """The same value with a label for pictures, errors and look-up."""
+        result: Tensor = self.operators.method("named", self, name)
+        return result
+
+    def eval(self, feed: Any = None) -> Any:
+        """The value as an array, by the interpreter: `loss.eval({x: array})`."""
+        return self.operators.method("eval", self, feed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ Grammar (Size, Symbol and Comparison come from graphdl.typesystem.expression)
                  | If(condition: Comparison*, body: Statement*, otherwise: Statement*)
                  | Allocate(buffer)
                  | Fold(name, reducer, buffer)                                            -- vector
-                 | CallFunction(name, arguments: Size*)                                   -- vector
+                 | CallFunction(name, arguments: Size*, views: (buffer, offset: Size)*)  -- vector
     Axis       ::= Axis(symbol, extent: Size)
     Carry      ::= Carry(name, initial: Value, next: Value)
     Accumulator::= Accumulator(names, reducer, values: Value+, order: Order)
@@ -351,10 +351,12 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class CallFunction:
-    """Call the kernel's epilogue function on a finished tile."""
+    """Call a function shared by several kernels: itself a Kernel, whose sizes are `arguments` and
+    whose buffers are flat views of this kernel's buffers from an element offset onward."""
 
     name: str
     arguments: tuple[Size, ...]
+    views: tuple[tuple[str, Size], ...] = ()
 
 
 Statement = Let | Store | Sweep | Loop | If | Allocate | Fold | CallFunction

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphdl.errors import ArgumentError, DTypeError
+from graphdl.errors import ArgumentError, DTypeError, aligned
 from graphdl.graph.constant_value import ConstantValue
 from graphdl.graph.describe import describe
 from graphdl.graph.nodes import Tensor, build_node
@@ -35,12 +35,7 @@ def operand_lines(**operands: object) -> tuple[str, ...]:
     tensors = {role: value for role, value in operands.items() if isinstance(value, Tensor)}
     if not tensors:
         return ()
-    rows = [(role, *_columns(tensor)) for role, tensor in tensors.items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return tuple(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
-        for row in rows
-    )
+    return aligned((role, *_columns(tensor)) for role, tensor in tensors.items())
 
 
 def _columns(tensor: Tensor) -> tuple[str, str, str]:
@@ -148,7 +143,11 @@ def promoted_dtype(op: str, operands: Sequence[Operand], names: Sequence[str]) -
     families = [weak for weak in map(weak_type, operands) if weak is not None]
     family = float if float in families else int if int in families else bool
     try:
-        dtype = promote(*strong) if strong else {bool: as_dtype(bool), int: int64, float: float32}[family]
+        dtype = (
+            promote(*strong)
+            if strong
+            else {bool: as_dtype(bool), int: int64, float: float32}[family]
+        )
     except DTypeError as error:
         lines = operand_lines(**dict(zip(names, operands, strict=True)))
         raise DTypeError(f"{op}: {error.message}", details=lines, hint=error.hint) from None

@@ -1,4 +1,4 @@
-"""dot_general: the one contraction, of which matmul, tensordot, einsum and convolution are views."""
+"""dot_general: the one contraction; matmul, tensordot, einsum and convolution are views of it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def _infer_dot_general(
     if lhs.dtype != rhs.dtype:
         raise DTypeError(f"dot_general (C2): operand dtypes differ: {lhs.dtype} and {rhs.dtype}")
     if len(lhs_contract) != len(rhs_contract) or len(lhs_batch) != len(rhs_batch):
-        raise ArgumentError("dot_general (C3): both operands need as many contracted and batch axes")
+        raise ArgumentError(
+            "dot_general (C3): both operands need as many contracted and batch axes"
+        )
     require_axes("dot_general", lhs_contract + lhs_batch, lhs.rank, "C4")
     require_axes("dot_general", rhs_contract + rhs_batch, rhs.rank, "C4")
     _require_equal_sizes("C5", "batch", lhs, rhs, lhs_batch, rhs_batch)

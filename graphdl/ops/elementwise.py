@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import NDArray
-
 from graphdl.errors import DTypeError
 from graphdl.graph.op import Op, OpKind
-from graphdl.kernel.fused_multiply_add import fused_multiply_add
 from graphdl.ops.type_rules import (
     Accepts,
     elementwise_rule,
@@ -27,9 +24,6 @@ from graphdl.ops.type_rules import (
 from graphdl.typesystem import arithmetic
 from graphdl.typesystem.dtype import DType, as_dtype, bool_, uint32
 from graphdl.typesystem.tensor_type import TensorType
-
-
-Array = NDArray[Any]
 
 
 def _unary(name: str, accepts: Accepts, doc: str, **traits: Any) -> Op:
@@ -192,16 +186,11 @@ select = Op(
     "the second operand where the first is true, else the third",
 )
 
-
-def _multiply_add(x: Array, y: Array, z: Array) -> Array:
-    return fused_multiply_add(x, y, z) if x.dtype.kind == "f" else x * y + z
-
-
 fma = Op(
     "fma",
     OpKind.ELEMENTWISE,
     elementwise_rule("fma", is_number, 3, None),
-    arithmetic.rounding_once(_multiply_add),
+    arithmetic.fma,
     "x * y + z, rounded once",
 )
 
@@ -236,10 +225,11 @@ bitcast = Op(
 )
 
 OPS: tuple[Op, ...] = (
-    negative, abs_, sign, floor, ceil, round_, trunc, exp, expm1, log, log1p, sqrt, rsqrt, sin, cos,
-    tan, asin, acos, atan, sinh, cosh, tanh, erf, logistic, bitwise_not, is_finite, convert, bitcast,
-    add, subtract, multiply, divide, floor_divide, remainder, power, atan2, maximum, minimum, equal,
-    not_equal, less, less_equal, greater, greater_equal, bitwise_and, bitwise_or, bitwise_xor,
-    shift_left, shift_right_logical, shift_right_arithmetic, multiply_high, select, fma,
+    negative, abs_, sign, floor, ceil, round_, trunc, exp, expm1, log, log1p, sqrt, rsqrt, sin,
+    cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, logistic, bitwise_not, is_finite,
+    convert, bitcast, add, subtract, multiply, divide, floor_divide, remainder, power, atan2,
+    maximum, minimum, equal, not_equal, less, less_equal, greater, greater_equal, bitwise_and,
+    bitwise_or, bitwise_xor, shift_left, shift_right_logical, shift_right_arithmetic,
+    multiply_high, select, fma,
 )  # fmt: skip
 """Every elementwise primitive."""

@@ -50,8 +50,12 @@ def _size_array(*, value: int, dtype: DType = int64) -> NDArray[Any]:
     return np.asarray(value).astype(dtype.numpy)
 
 
-placeholder = Op("placeholder", OpKind.LEAF, _infer_placeholder, None, "an input, known when called")
-variable = Op("variable", OpKind.LEAF, _infer_variable, None, "persistent state, as a call finds it")
+placeholder = Op(
+    "placeholder", OpKind.LEAF, _infer_placeholder, None, "an input, known when called"
+)
+variable = Op(
+    "variable", OpKind.LEAF, _infer_variable, None, "persistent state, as a call finds it"
+)
 constant = Op("constant", OpKind.LEAF, _infer_constant, _constant_array, "a literal array")
 parameter = Op("parameter", OpKind.LEAF, _infer_parameter, None, "an input of a region")
 is_training = Op(

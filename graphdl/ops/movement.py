@@ -1,4 +1,4 @@
-"""Movement: result[i] = operand[index_map(i)]; no arithmetic. Fusion turns these into index maps."""
+"""Movement: result[i] = operand[index_map(i)]; no arithmetic. Fusion makes these index maps."""
 
 from __future__ import annotations
 
@@ -100,9 +100,7 @@ transpose = Op(
 # broadcast_in_dim ---------------------------------------------------------------------------------
 
 
-def _infer_broadcast(
-    operand: TensorType, *, shape: Shape, broadcast_dimensions: Axes
-) -> Types:
+def _infer_broadcast(operand: TensorType, *, shape: Shape, broadcast_dimensions: Axes) -> Types:
     """C1: one result axis per operand axis. C2: ascending and in range. C3: sizes equal or 1."""
     name = "broadcast_in_dim"
     if len(broadcast_dimensions) != operand.rank:
@@ -307,7 +305,7 @@ pad = Op(
 
 
 def _infer_concatenate(*types: TensorType, axis: int) -> Types:
-    """C1: an operand at least. C2: equal dtypes. C3: the axis is in range. C4: other sizes equal."""
+    """C1: an operand at least. C2: equal dtypes. C3: axis in range. C4: other sizes equal."""
     if not types:
         raise ArgumentError("concatenate (C1): nothing to join")
     first = types[0]

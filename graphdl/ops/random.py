@@ -1,7 +1,7 @@
 """Counter-based random bits: Philox 4x32-10.
 
 Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). Element e of
-the result is word e mod 4 of philox(counter = (lo32(e//4), hi32(e//4), counter[0], counter[1]), key).
+the result is word e mod 4 of philox with counter (lo32(e//4), hi32(e//4), counter[0], counter[1]).
 """
 
 from __future__ import annotations

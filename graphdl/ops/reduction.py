@@ -110,7 +110,7 @@ def _rows(array: Array, axes: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
 def fold_in_order(
     function: np.ufunc, identity: float, array: Array, axes: tuple[int, ...]
 ) -> Array:
-    """Fold `axes` with an add- or multiply-like ufunc in graphdl's order; 16-bit floats in float32."""
+    """Fold `axes` with np.add or np.multiply in graphdl's order; 16-bit floats in float32."""
     if not axes:
         return array
     wide = widen(array)
@@ -285,7 +285,9 @@ def _cumulative_sum(array: Array, *, axis: int, reverse: bool = False) -> Array:
         summed = np.add.accumulate(joined, axis=axis, dtype=wide.dtype)
         result = np.delete(summed, 0, axis=axis)
     result = np.flip(result, axis) if reverse else result
-    return result.astype(array.dtype) if is_sixteen_bit_float(array) else np.ascontiguousarray(result)
+    return (
+        result.astype(array.dtype) if is_sixteen_bit_float(array) else np.ascontiguousarray(result)
+    )
 
 
 def _with_size(shape: tuple[int, ...], axis: int, size: int) -> tuple[int, ...]:

@@ -17,7 +17,8 @@ from graphdl.ops import (
 )
 
 _FAMILIES = (
-    leaves, elementwise, reduction, contraction, movement, indexing, creation, random, effect, regions,
+    leaves, elementwise, reduction, contraction, movement, indexing, creation, random, effect,
+    regions,
 )  # fmt: skip
 
 OPS: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.OPS}

@@ -74,7 +74,7 @@ def require_same(op: str, types: tuple[TensorType, ...], first_constraint: int =
     for other in types[1:]:
         if other.dtype != first.dtype:
             raise DTypeError(
-                f"{op} (C{first_constraint}): operand dtypes differ: {first.dtype} and {other.dtype}"
+                f"{op} (C{first_constraint}): dtypes differ: {first.dtype} and {other.dtype}"
             )
         if other.shape != first.shape:
             raise ShapeError(

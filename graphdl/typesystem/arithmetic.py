@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphdl.typesystem.dtype import DType, bfloat16, float16
+from graphdl.typesystem.fused_multiply_add import fused_multiply_add
 
 Array = NDArray[Any]
 Scalar = Callable[..., Array]
@@ -178,7 +179,7 @@ def _shift_right_arithmetic(x: Array, y: Array) -> Array:
     bits, amount = x.dtype.itemsize * 8, _unsigned(np.asarray(y))
     if x.dtype.kind == "u":
         return _shift_right_logical(x, y)
-    return np.right_shift(x, np.minimum(amount, bits - 1).astype(x.dtype))
+    return np.asarray(np.right_shift(x, np.minimum(amount, bits - 1).astype(x.dtype)))
 
 
 def _multiply_high(x: Array, y: Array) -> Array:
@@ -263,3 +264,11 @@ BINARY: dict[str, Scalar] = {
 def select(condition: Array, on_true: Array, on_false: Array) -> Array:
     """on_true where condition, else on_false."""
     return np.where(condition, on_true, on_false)
+
+
+def _multiply_add(x: Array, y: Array, z: Array) -> Array:
+    return fused_multiply_add(x, y, z) if x.dtype.kind == "f" else np.asarray(x * y + z)
+
+
+fma: Scalar = rounding_once(_multiply_add)
+"""x * y + z, rounded once."""

@@ -41,14 +41,17 @@ class DType:
 
     @property
     def is_floating(self) -> bool:
+        """Whether elements are floating-point numbers."""
         return self.kind is Kind.FLOAT
 
     @property
     def is_integer(self) -> bool:
+        """Whether elements are signed or unsigned integers."""
         return self.kind is Kind.INT or self.kind is Kind.UINT
 
     @property
     def is_bool(self) -> bool:
+        """Whether elements are true or false."""
         return self.kind is Kind.BOOL
 
     def __str__(self) -> str:
@@ -92,15 +95,22 @@ def as_dtype(value: object) -> DType:
     """
     if isinstance(value, DType):
         return value
-    if isinstance(value, str) and value in _BY_NAME:
-        return _BY_NAME[value]
-    if value is float:
-        return float32
-    try:
-        found = _BY_NUMPY.get(np.dtype(value))  # type: ignore[call-overload]
-    except TypeError:
-        found = None
+    if isinstance(value, str):
+        found = _BY_NAME.get(value)
+    elif value is float:
+        found = float32
+    else:
+        found = _from_numpy(value)
     if found is None:
         names = ", ".join(dtype.name for dtype in ALL)
         raise DTypeError(f"unknown dtype {value!r}", hint=f"use one of {names}")
     return found
+
+
+def _from_numpy(value: object) -> DType | None:
+    if value is None:  # NumPy takes None for float64
+        return None
+    try:
+        return _BY_NUMPY.get(np.dtype(value))  # type: ignore[call-overload]
+    except TypeError:
+        return None

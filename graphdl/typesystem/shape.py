@@ -41,7 +41,7 @@ def parse_shape(shape: object, *, op: str = "shape") -> Shape:
     Each size is an int, the text of a size, or an Expression; a single one stands for a shape of
     rank 1. Raises ShapeError for anything else and for negative sizes.
     """
-    if isinstance(shape, str | int | Expression) or hasattr(shape, "__index__"):
+    if isinstance(shape, str | Expression) or _as_int(shape) is not None:
         shape = (shape,)
     if not isinstance(shape, Iterable):
         raise ShapeError(f"{op}: {shape!r} is not a shape", hint=_GRAMMAR)
@@ -50,21 +50,32 @@ def parse_shape(shape: object, *, op: str = "shape") -> Shape:
 
 def as_size(size: object, *, op: str = "shape") -> Size:
     """The size that a user wrote as an int, a text or an Expression. Raises ShapeError."""
+    parsed: Size | None
     if isinstance(size, str):
         parsed = parse_size(size)
     elif isinstance(size, Expression):
         parsed = size
-    elif isinstance(size, bool) or not hasattr(size, "__index__"):
-        raise ShapeError(
-            f"{op}: {size!r} is not a size", hint=_NAME_IT if size is None else _GRAMMAR
-        )
     else:
-        parsed = operator.index(size)
+        parsed = _as_int(size)
+        if parsed is None:
+            raise ShapeError(
+                f"{op}: {size!r} is not a size", hint=_NAME_IT if size is None else _GRAMMAR
+            )
     if isinstance(parsed, int) and parsed < 0:
         raise ShapeError(
             f"{op}: size {parsed} is negative", hint=_NAME_IT if parsed == -1 else None
         )
     return parsed
+
+
+def _as_int(value: object) -> int | None:
+    """The whole number that `value` is; None for a bool and for anything else."""
+    if isinstance(value, bool | str):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 @lru_cache(maxsize=4096)
@@ -100,9 +111,9 @@ def canonical_axis(axis: object, rank: int, *, op: str = "axis", name: str = "ax
 
     Raises ArgumentError when it is no whole number or outside [-rank, rank).
     """
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+    number = _as_int(axis)
+    if number is None:
         raise ArgumentError(f"{op}: {name} {axis!r} is not a whole number")
-    number = operator.index(axis)
     if -rank <= number < rank:
         return number % rank
     if rank == 0:

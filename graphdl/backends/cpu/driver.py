@@ -275,7 +275,9 @@ class _RunWriter:
         base = "%arena" if slot < 0 else self.bases[slot]
         if view.offset == 0:
             return base
-        return self.writer.add(f"getelementptr i8, ptr {base}, i64 {self.writer.write(view.offset)}")
+        return self.writer.add(
+            f"getelementptr i8, ptr {base}, i64 {self.writer.write(view.offset)}"
+        )
 
     def _store_views(self, views: Iterable[View]) -> None:
         for position, view in enumerate(views):
@@ -314,7 +316,9 @@ class _RunWriter:
 
     def _check(self, condition: View, number: int) -> None:
         count = self.writer.write(condition.type.byte_count)
-        found = self.writer.add(f"call ptr @memchr(ptr {self._address(condition)}, i32 0, i64 {count})")
+        found = self.writer.add(
+            f"call ptr @memchr(ptr {self._address(condition)}, i32 0, i64 {count})"
+        )
         self._fail_unless(self.writer.add(f"icmp eq ptr {found}, null"), number)
 
     def _fail_unless(self, holds: str, number: int) -> None:

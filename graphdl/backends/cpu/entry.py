@@ -1,10 +1,10 @@
 """The way in from Python: one native function, shared by all compiled functions of a process.
 
 It is a METH_FASTCALL C function whose `self` is a tuple beginning with the address of a descriptor,
-a table of 64-bit words (`Slot`). It reads the ndarray structs, checks type, contiguity and shape,
+a table of 64-bit words (`Field`). It reads the ndarray structs, checks type, contiguity and shape,
 binds the named sizes, lets the program's `prepare` check guards and compute sizes, allocates the
 outputs, runs, and returns an array, a tuple or None. Whatever is unusual goes to the descriptor's
-fallback, a Python callable with the same arguments; a failed statement goes to its failure callable.
+fallback, a Python callable with the same arguments; a failed statement to its failure callable.
 
 A function's tables are used by one call at a time. Locks are plain words that change only under the
 GIL: the function's own, and one per variable (`graphdl.runtime.buffer.StateWord`), which are taken
@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import enum
 
+from graphdl.runtime.buffer import WRITING
 
-class Slot(enum.IntEnum):
+
+class Field(enum.IntEnum):
     """The words of a descriptor."""
 
     RUN = 0
@@ -47,7 +49,7 @@ class Slot(enum.IntEnum):
 
 
 class Axis(enum.IntEnum):
-    """What an input axis must be: the first word of its four-word entry (kind, value, scale, offset)."""
+    """What an input axis must be: the first word of its entry (kind, value, scale, offset)."""
 
     LITERAL = 0  # the value
     BIND = 1  # scale * sizes[value] + offset, which binds that size
@@ -67,7 +69,7 @@ TYPE, DATA, RANK, DIMENSIONS, DESCRIPTOR, FLAGS = 8, 16, 24, 32, 56, 64
 CONTIGUOUS_ALIGNED = 0x0101
 
 
-def _slot(slot: Slot, name: str, kind: str = "i64") -> str:
+def _word(slot: Field, name: str, kind: str = "i64") -> str:
     return (
         f"  %{name}.at = getelementptr i64, ptr %d, i64 {int(slot)}\n"
         f"  %{name} = load {kind}, ptr %{name}.at"
@@ -89,15 +91,16 @@ def entry_text() -> str:
 
 
 _LOCK = f"""
-; Whether a variable's word allows this call: 0 free, -1 being written, n being read by n calls.
+; Whether the function and its variables are free: a word is 0 when free, negative while a call
+; writes, n while n calls read.
 define internal i1 @can_start(ptr %d) {{
 entry:
-{_slot(Slot.BUSY, "busy")}
+{_word(Field.BUSY, "busy")}
   %is_busy = icmp ne i64 %busy, 0
   br i1 %is_busy, label %no, label %words
 words:
-{_slot(Slot.WORDS, "pairs", "ptr")}
-{_slot(Slot.WORD_COUNT, "count")}
+{_word(Field.WORDS, "pairs", "ptr")}
+{_word(Field.WORD_COUNT, "count")}
   br label %each
 each:
   %i = phi i64 [ 0, %words ], [ %following, %free ]
@@ -146,8 +149,8 @@ no:
 ; Enter (change = 1) or leave (change = -1) the variables' words.
 define internal void @change_words(ptr %d, i64 %change) {{
 entry:
-{_slot(Slot.WORDS, "pairs", "ptr")}
-{_slot(Slot.WORD_COUNT, "count")}
+{_word(Field.WORDS, "pairs", "ptr")}
+{_word(Field.WORD_COUNT, "count")}
   br label %each
 each:
   %i = phi i64 [ 0, %entry ], [ %following, %one ]
@@ -158,7 +161,7 @@ one:
   %word = load ptr, ptr %pair
 {_field("pair", 8, "writes", "i64")}
   %is_writer = icmp ne i64 %writes, 0
-  %opposite = sub i64 0, %change
+  %opposite = mul i64 %change, {-WRITING}
   %amount = select i1 %is_writer, i64 %opposite, i64 %change
   %state = load i64, ptr %word
   %changed = add i64 %state, %amount
@@ -174,14 +177,14 @@ _BIND = f"""
 ; Check the arguments' types and sizes, bind the named sizes, note the data addresses.
 define internal i1 @bind(ptr %d, ptr %args, i64 %given) {{
 entry:
-{_slot(Slot.INPUT_COUNT, "wanted")}
+{_word(Field.INPUT_COUNT, "wanted")}
   %fits = icmp eq i64 %given, %wanted
   br i1 %fits, label %start, label %no
 start:
-{_slot(Slot.INPUT_SPECS, "specs", "ptr")}
-{_slot(Slot.POINTERS, "pointers", "ptr")}
-{_slot(Slot.SIZES, "sizes", "ptr")}
-{_slot(Slot.ARRAY_TYPE, "array_type", "ptr")}
+{_word(Field.INPUT_SPECS, "specs", "ptr")}
+{_word(Field.POINTERS, "pointers", "ptr")}
+{_word(Field.SIZES, "sizes", "ptr")}
+{_word(Field.ARRAY_TYPE, "array_type", "ptr")}
   br label %each
 each:
   %i = phi i64 [ 0, %start ], [ %next_input, %bound ]
@@ -226,7 +229,11 @@ check:
   %kind = load i64, ptr %axis
 {_field("axis", 8, "value", "i64")}
   %slot = getelementptr i64, ptr %sizes, i64 %value
-  switch i64 %kind, label %good [ i64 {Axis.LITERAL:d}, label %literal i64 {Axis.BIND:d}, label %binding i64 {Axis.EQUAL:d}, label %equal ]
+  switch i64 %kind, label %good [
+    i64 {Axis.LITERAL:d}, label %literal
+    i64 {Axis.BIND:d}, label %binding
+    i64 {Axis.EQUAL:d}, label %equal
+  ]
 literal:
   %is_literal = icmp eq i64 %size, %value
   br i1 %is_literal, label %good, label %no
@@ -268,13 +275,13 @@ _COMPARE = f"""
 ; Compare input axes that are expressions with the derived numbers.
 define internal i1 @compare(ptr %d, ptr %args) {{
 entry:
-{_slot(Slot.HAS_DERIVED, "has_derived")}
+{_word(Field.HAS_DERIVED, "has_derived")}
   %skip = icmp eq i64 %has_derived, 0
   br i1 %skip, label %yes, label %start
 start:
-{_slot(Slot.INPUT_COUNT, "wanted")}
-{_slot(Slot.INPUT_SPECS, "specs", "ptr")}
-{_slot(Slot.DERIVED, "derived", "ptr")}
+{_word(Field.INPUT_COUNT, "wanted")}
+{_word(Field.INPUT_SPECS, "specs", "ptr")}
+{_word(Field.DERIVED, "derived", "ptr")}
   br label %each
 each:
   %i = phi i64 [ 0, %start ], [ %next_input, %bound ]
@@ -323,9 +330,9 @@ _ARENA = f"""
 ; Make the arena and the workspaces large enough.
 define internal i1 @grow_arena(ptr %d) {{
 entry:
-{_slot(Slot.DERIVED, "derived", "ptr")}
-{_slot(Slot.THREADS, "threads")}
-{_slot(Slot.CAPACITY, "capacity")}
+{_word(Field.DERIVED, "derived", "ptr")}
+{_word(Field.THREADS, "threads")}
+{_word(Field.CAPACITY, "capacity")}
   %bytes = load i64, ptr %derived
 {_field("derived", 8, "workspace", "i64")}
   %all = mul i64 %workspace, %threads
@@ -333,7 +340,7 @@ entry:
   %enough = icmp sle i64 %needed, %capacity
   br i1 %enough, label %yes, label %grow
 grow:
-{_slot(Slot.ARENA, "arena", "ptr")}
+{_word(Field.ARENA, "arena", "ptr")}
   call void @free(ptr %arena)
   store ptr null, ptr %arena.at
   store i64 0, ptr %capacity.at
@@ -355,7 +362,7 @@ no:
 _OUTPUTS = f"""
 define internal void @drop_outputs(ptr %d, i64 %count) {{
 entry:
-{_slot(Slot.OBJECTS, "objects", "ptr")}
+{_word(Field.OBJECTS, "objects", "ptr")}
   br label %each
 each:
   %i = phi i64 [ 0, %entry ], [ %following, %drop ]
@@ -373,14 +380,14 @@ done:
 
 define internal i1 @make_outputs(ptr %d) {{
 entry:
-{_slot(Slot.INPUT_COUNT, "inputs")}
-{_slot(Slot.OUTPUT_COUNT, "count")}
-{_slot(Slot.OUTPUT_SPECS, "specs", "ptr")}
-{_slot(Slot.OUTPUT_DIMENSIONS, "first", "ptr")}
-{_slot(Slot.POINTERS, "pointers", "ptr")}
-{_slot(Slot.OBJECTS, "objects", "ptr")}
-{_slot(Slot.ARRAY_TYPE, "array_type", "ptr")}
-{_slot(Slot.NEW_ARRAY, "new_array", "ptr")}
+{_word(Field.INPUT_COUNT, "inputs")}
+{_word(Field.OUTPUT_COUNT, "count")}
+{_word(Field.OUTPUT_SPECS, "specs", "ptr")}
+{_word(Field.OUTPUT_DIMENSIONS, "first", "ptr")}
+{_word(Field.POINTERS, "pointers", "ptr")}
+{_word(Field.OBJECTS, "objects", "ptr")}
+{_word(Field.ARRAY_TYPE, "array_type", "ptr")}
+{_word(Field.NEW_ARRAY, "new_array", "ptr")}
   br label %each
 each:
   %i = phi i64 [ 0, %entry ], [ %following, %keep ]
@@ -393,7 +400,9 @@ make:
 {_field("spec", 8, "rank", "i64")}
   %rank32 = trunc i64 %rank to i32
   call void @Py_IncRef(ptr %descriptor)
-  %object = call ptr %new_array(ptr %array_type, ptr %descriptor, i32 %rank32, ptr %dimensions, ptr null, ptr null, i32 0, ptr null)
+  %object = call ptr %new_array(
+    ptr %array_type, ptr %descriptor, i32 %rank32, ptr %dimensions, ptr null, ptr null, i32 0,
+    ptr null)
   %failed = icmp eq ptr %object, null
   br i1 %failed, label %no, label %keep
 keep:
@@ -418,13 +427,13 @@ _EXECUTE = f"""
 ; Run the program, without the GIL when it is estimated to be long.
 define internal i64 @execute(ptr %d) {{
 entry:
-{_slot(Slot.RUN, "run", "ptr")}
-{_slot(Slot.POINTERS, "pointers", "ptr")}
-{_slot(Slot.SIZES, "sizes", "ptr")}
-{_slot(Slot.ARENA, "arena", "ptr")}
-{_slot(Slot.THREADS, "threads")}
-{_slot(Slot.RELEASE, "limit")}
-{_slot(Slot.DERIVED, "derived", "ptr")}
+{_word(Field.RUN, "run", "ptr")}
+{_word(Field.POINTERS, "pointers", "ptr")}
+{_word(Field.SIZES, "sizes", "ptr")}
+{_word(Field.ARENA, "arena", "ptr")}
+{_word(Field.THREADS, "threads")}
+{_word(Field.RELEASE, "limit")}
+{_word(Field.DERIVED, "derived", "ptr")}
 {_field("derived", 16, "cost", "i64")}
   %is_long = icmp sge i64 %cost, %limit
   br i1 %is_long, label %release, label %keep
@@ -445,9 +454,9 @@ _RESULT = f"""
 ; The outputs as None, an array or a tuple.
 define internal ptr @result(ptr %d) {{
 entry:
-{_slot(Slot.OUTPUT_COUNT, "count")}
-{_slot(Slot.OBJECTS, "objects", "ptr")}
-{_slot(Slot.NONE, "none", "ptr")}
+{_word(Field.OUTPUT_COUNT, "count")}
+{_word(Field.OBJECTS, "objects", "ptr")}
+{_word(Field.NONE, "none", "ptr")}
   switch i64 %count, label %several [ i64 0, label %nothing i64 1, label %one ]
 nothing:
   call void @Py_IncRef(ptr %none)
@@ -479,7 +488,7 @@ _SLOW = f"""
 ; Hand all arguments to the fallback.
 define internal ptr @call_fallback(ptr %d, ptr %args, i64 %count) {{
 entry:
-{_slot(Slot.FALLBACK, "fallback", "ptr")}
+{_word(Field.FALLBACK, "fallback", "ptr")}
   %tuple = call ptr @PyTuple_New(i64 %count)
   %failed = icmp eq ptr %tuple, null
   br i1 %failed, label %no, label %each
@@ -505,7 +514,7 @@ no:
 ; Tell the failure callable a number; it raises.
 define internal ptr @call_failure(ptr %d, i64 %code) {{
 entry:
-{_slot(Slot.FAILURE, "failure", "ptr")}
+{_word(Field.FAILURE, "failure", "ptr")}
   %number = call ptr @PyLong_FromLongLong(i64 %code)
   %tuple = call ptr @PyTuple_New(i64 1)
   %set = call i32 @PyTuple_SetItem(ptr %tuple, i64 0, ptr %number)
@@ -523,13 +532,13 @@ entry:
   %locked = call i1 @lock(ptr %d)
   br i1 %locked, label %begin, label %raised
 begin:
-{_slot(Slot.BUSY, "busy")}
+{_word(Field.BUSY, "busy")}
   %bound = call i1 @bind(ptr %d, ptr %args, i64 %given)
   br i1 %bound, label %prepare, label %mismatch
 prepare:
-{_slot(Slot.PREPARE, "function", "ptr")}
-{_slot(Slot.SIZES, "sizes", "ptr")}
-{_slot(Slot.DERIVED, "derived", "ptr")}
+{_word(Field.PREPARE, "function", "ptr")}
+{_word(Field.SIZES, "sizes", "ptr")}
+{_word(Field.DERIVED, "derived", "ptr")}
   %guard = call i64 %function(ptr %sizes, ptr %derived)
   %holds = icmp eq i64 %guard, 0
   br i1 %holds, label %compare, label %mismatch
@@ -551,7 +560,7 @@ finish:
   store i64 0, ptr %busy.at
   ret ptr %result
 failed:
-{_slot(Slot.OUTPUT_COUNT, "count")}
+{_word(Field.OUTPUT_COUNT, "count")}
   call void @drop_outputs(ptr %d, i64 %count)
   store i64 0, ptr %busy.at
   %error = call ptr @call_failure(ptr %d, i64 %code)

@@ -14,6 +14,7 @@ class Frame:
     before the branch into the inner one, so they dominate it."""
 
     label: str
+    is_loop: bool = True
     lines: list[str] = field(default_factory=list)
     cache: dict[object, str] = field(default_factory=dict)
 
@@ -48,13 +49,35 @@ class Code:
         """Append an instruction without a result to the innermost frame."""
         self.frames[-1].lines.append(f"  {instruction}")
 
-    def cached(self, key: object, instruction: str, depth: int) -> str:
-        """The result of an instruction that frame `depth` computes at most once."""
-        cache = self.frames[depth].cache
-        name = cache.get(key)
-        if name is None:
-            name = cache[key] = self.emit(instruction, depth)
+    def home(self, depth: int) -> int:
+        """Where a value that could be computed in frame `depth` should be: hoisted out of every
+        loop, but not out of branches for its own sake. -1 is the innermost frame."""
+        if depth < 0:
+            return depth
+        while depth + 1 < len(self.frames) and not self.frames[depth + 1].is_loop:
+            depth += 1
+        return depth
+
+    def find(self, key: object, depth: int) -> str | None:
+        """The name of a value computed earlier in frame `depth` or in branches of it."""
+        for frame in self.frames[depth:]:
+            found = frame.cache.get(key)
+            if found is not None:
+                return found
+        return None
+
+    def remember(self, key: object, depth: int, name: str) -> str:
+        """Keep a value's name for `find`."""
+        self.frames[depth].cache[key] = name
         return name
+
+    def cached(self, key: object, instruction: str, depth: int) -> str:
+        """The result of an instruction that is computed at most once, at home of frame `depth`."""
+        found = self.find(key, depth)
+        if found is not None:
+            return found
+        home = self.home(depth)
+        return self.remember(key, home, self.emit(instruction, home))
 
     def call(self, result: str, function: str, arguments: Sequence[tuple[str, str]]) -> str:
         """The text of a call to an intrinsic or runtime function, declared on the way."""
@@ -70,9 +93,9 @@ class Code:
         self.entry_lines.append(f"  {name} = {instruction}")
         return name
 
-    def open(self, label: str) -> None:
+    def open(self, label: str, *, is_loop: bool) -> None:
         """Start an inner frame whose first block is `label`."""
-        self.frames.append(Frame(label))
+        self.frames.append(Frame(label, is_loop))
 
     def close(self) -> Frame:
         """End the innermost frame and return it; the caller links its lines in."""

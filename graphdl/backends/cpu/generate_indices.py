@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from graphdl.backends.cpu.generate_code import Code
 from graphdl.typesystem.expression import (
@@ -31,11 +31,14 @@ class Indices:
         self.names: dict[Symbol, Size] = {}
         self.texts: dict[Symbol, str] = {}
         self.depths: dict[Symbol, int] = {}
+        self.vectors: dict[Symbol, str] = {}
         self.natural: set[Symbol] = set()
         self.vector: Symbol | None = None
         self.lanes = 0
-        self._renamed: dict[Size, Size] = {}
+        self._plans: dict[Size, tuple[tuple[Symbol, ...], dict[tuple[Size, ...], Size]]] = {}
+        self._splits: dict[tuple[Size, Symbol], tuple[Size | None, Size]] = {}
         self._depth_of: dict[Size, int] = {}
+        self._varying: dict[tuple[Size, Symbol], bool] = {}
 
     # Binding --------------------------------------------------------------------------------------
 
@@ -52,15 +55,36 @@ class Indices:
     def rename(self, symbol: Symbol, value: Size) -> None:
         """Let `symbol` stand for `value` (a unique symbol or a number)."""
         self.names[symbol] = value
-        self._renamed.clear()
+
+    def open_vector(self, symbol: Symbol, start: int, lanes: int) -> None:
+        """Let `symbol` run over `lanes` lanes from `start`."""
+        self.vector, self.lanes = Symbol(f"lane@{lanes}"), lanes
+        self.depths[self.vector] = 0
+        self.rename(symbol, self.vector + start)
+
+    def close_vector(self) -> None:
+        """Go back to scalars."""
+        self.vector, self.lanes = None, 0
+
+    def bind_lanes(self, symbol: Symbol, text: str) -> None:
+        """Let `symbol` stand for a vector of i64, one number per lane."""
+        unique = Symbol(f"{symbol.name}@{self.code.fresh()}")
+        self.vectors[unique] = text
+        self.depths[unique] = self.code.depth
+        self.rename(symbol, unique)
 
     def resolve(self, value: Size) -> Size:
         """`value` over unique symbols."""
         if isinstance(value, int):
             return value
-        found = self._renamed.get(value)
+        plan = self._plans.get(value)
+        if plan is None:
+            plan = self._plans[value] = (tuple(free_symbols(value)), {})
+        symbols, results = plan
+        now = tuple([self.names.get(symbol, symbol) for symbol in symbols])
+        found = results.get(now)
         if found is None:
-            found = self._renamed[value] = substitute(value, self.names)
+            found = results[now] = substitute(value, dict(zip(symbols, now, strict=True)))
         return found
 
     # Facts ----------------------------------------------------------------------------------------
@@ -101,12 +125,26 @@ class Indices:
 
     def varies(self, value: Size) -> bool:
         """Whether `value` (resolved) differs between lanes."""
-        return self.vector is not None and self.vector in free_symbols(value)
+        if self.vector is None or isinstance(value, int):
+            return False
+        found = self._varying.get((value, self.vector))
+        if found is None:
+            found = any(s == self.vector or s in self.vectors for s in free_symbols(value))
+            self._varying[value, self.vector] = found
+        return found
 
     def split(self, value: Size) -> tuple[Size | None, Size]:
         """(stride, rest) with value == stride * lane + rest; stride None if it is not so."""
         lane = self.vector
-        if lane is None or not self.varies(value):
+        if lane is None or isinstance(value, int):
+            return 0, value
+        found = self._splits.get((value, lane))
+        if found is None:
+            found = self._splits[value, lane] = self._split(value, lane)
+        return found
+
+    def _split(self, value: Size, lane: Symbol) -> tuple[Size | None, Size]:
+        if not self.varies(value):
             return 0, value
         if value == lane:
             return 1, 0
@@ -121,7 +159,7 @@ class Indices:
             if len(others) < len(atoms):
                 stride = add(stride, multiply(coefficient, product(others)))
             else:
-                rest = add(rest, Sum(((coefficient, atoms),), 0))
+                rest = add(rest, multiply(coefficient, product(atoms)))
         return stride, rest
 
     # Scalars --------------------------------------------------------------------------------------
@@ -133,10 +171,11 @@ class Indices:
         if isinstance(value, Symbol):
             return self.texts[value]
         depth = self.depth(value)
-        found = self.code.frames[depth].cache.get(value)
-        if found is None:
-            found = self.code.frames[depth].cache[value] = self._compute(value, depth)
-        return found
+        found = self.code.find(value, depth)
+        if found is not None:
+            return found
+        home = self.code.home(depth)
+        return self.code.remember(value, home, self._compute(value, home))
 
     def _compute(self, value: Size, depth: int) -> str:
         match value:
@@ -159,8 +198,9 @@ class Indices:
             result = self.code.emit(self.code.call("i64", function, pair), depth)
         return result
 
-    def outer_part(self, value: Sum, depth: int) -> tuple[Size, list[tuple[int, Size]]]:
-        """The part of a sum that lies outside frame `depth`, and the terms that do not."""
+    def outer_part(self, value: Sum) -> tuple[Size, list[tuple[int, Size]]]:
+        """The part of a sum that lies outside its innermost loop, and the terms that do not."""
+        depth = self.depth(value)
         outer: Size = 0
         inner: list[tuple[int, Size]] = []
         for coefficient, atoms in value.terms:
@@ -175,7 +215,7 @@ class Indices:
         if len(value.terms) == 1 and value.constant == 0:
             ((coefficient, atoms),) = value.terms
             return self._term(coefficient, atoms, depth)
-        outer, inner = self.outer_part(value, depth)
+        outer, inner = self.outer_part(value)
         parts = [self.scalar(multiply(*term)) for term in inner]
         if outer != 0:
             parts.insert(0, self.scalar(outer))
@@ -186,9 +226,10 @@ class Indices:
             result = self.code.emit(f"add nsw i64 {result}, {part}", depth)
         return result
 
-    def _term(self, coefficient: int, atoms: Iterable[Size], depth: int) -> str:
-        outer = product(atom for atom in atoms if self.depth(atom) < depth)
-        factors = [atom for atom in atoms if self.depth(atom) >= depth]
+    def _term(self, coefficient: int, atoms: Sequence[Size], depth: int) -> str:
+        innermost = max(map(self.depth, atoms))
+        outer = product(atom for atom in atoms if self.depth(atom) < innermost)
+        factors = [atom for atom in atoms if self.depth(atom) >= innermost]
         result = self.scalar(multiply(coefficient, outer)) if outer != 1 else ""
         for atom in factors:
             text = self.scalar(atom)
@@ -228,15 +269,16 @@ class Indices:
         if not self.varies(value):
             return self.splat("i64", self.scalar(value), depth)
         key = ("lanes", value, self.lanes)
-        cache = self.code.frames[depth].cache
-        if key not in cache:
-            cache[key] = self._compute_lanes(value, depth)
-        return cache[key]
+        found = self.code.find(key, depth)
+        if found is not None:
+            return found
+        home = self.code.home(depth)
+        return self.code.remember(key, home, self._compute_lanes(value, home))
 
     def _compute_lanes(self, value: Size, depth: int) -> str:
         match value:
             case Symbol():
-                return self.iota()
+                return self.iota() if value == self.vector else self.vectors[value]
             case Sum():
                 return self._sum_lanes(value, depth)
             case FloorDivide(left, right):
@@ -313,7 +355,7 @@ class Indices:
     def _all(self, texts: list[str], type_: str) -> str:
         result = texts[0] if texts else "true"
         for text in texts[1:]:
-            result = self.code.emit(f"and {type_} {result}, {text}")
+            result = self.code.cached(("and", result, text), f"and {type_} {result}, {text}", -1)
         return result
 
     def _comparison(self, difference: Size, relation: str) -> str:
@@ -330,10 +372,11 @@ class Indices:
     def _lane_comparison(self, difference: Size, relation: str) -> str:
         key = ("mask", difference, relation, self.lanes)
         depth = self.depth(difference)
-        cache = self.code.frames[depth].cache
-        if key not in cache:
-            cache[key] = self._compute_lane_comparison(difference, relation, depth)
-        return cache[key]
+        found = self.code.find(key, depth)
+        if found is not None:
+            return found
+        home = self.code.home(depth)
+        return self.code.remember(key, home, self._compute_lane_comparison(difference, relation, home))
 
     def _compute_lane_comparison(self, difference: Size, relation: str, depth: int) -> str:
         if relation == "<=":
@@ -370,14 +413,13 @@ def splat(code: Code, type_: str, lanes: int, text: str, depth: int = -1) -> str
     if not text.startswith("%"):
         return f"splat ({type_} {text})"
     key = ("splat", type_, lanes, text)
-    cache = code.frames[depth].cache
-    if key not in cache:
-        vector = f"<{lanes} x {type_}>"
-        first = code.emit(f"insertelement {vector} poison, {type_} {text}, i64 0", depth)
-        cache[key] = code.emit(
-            f"shufflevector {vector} {first}, {vector} poison, <{lanes} x i32> zeroinitializer", depth
-        )
-    return cache[key]
+    found = code.find(key, depth)
+    if found is not None:
+        return found
+    vector = f"<{lanes} x {type_}>"
+    first = code.emit(f"insertelement {vector} poison, {type_} {text}, i64 0", depth)
+    shuffle = f"shufflevector {vector} {first}, {vector} poison, <{lanes} x i32> zeroinitializer"
+    return code.remember(key, depth, code.emit(shuffle, depth))
 
 
 def floor_division(

@@ -15,38 +15,54 @@ from graphdl.backends.cpu.generate_arithmetic import (
 )
 from graphdl.backends.cpu.generate_code import Code, Unsupported
 from graphdl.backends.cpu.generate_indices import Indices
+from graphdl.backends.cpu.generate_registers import Registers
 from graphdl.backends.cpu.generate_shuffle import transpose
 from graphdl.kernel.nodes import Buffer, Load, Space
-from graphdl.typesystem.dtype import DType
-from graphdl.typesystem.expression import Comparison, Size, Sum, evaluate, multiply, product
+from graphdl.typesystem.dtype import DType, bool_
+from graphdl.typesystem.expression import Comparison, Size, Sum, add, multiply, product
 
 
 @dataclass(slots=True)
 class Place:
-    """Where a buffer lives now, and for small ones the transposed rows read since the last store."""
+    """Where a buffer lives now."""
 
     buffer: Buffer
     base: str
-    columns: list[str] | None = None
 
 
 class Memory:
     """Emits loads and stores."""
 
-    def __init__(self, code: Code, indices: Indices, arithmetic: Arithmetic) -> None:
+    def __init__(
+        self, code: Code, indices: Indices, arithmetic: Arithmetic, registers: Registers
+    ) -> None:
         self.code, self.indices, self.arithmetic = code, indices, arithmetic
+        self.registers = registers
         self.places: dict[str, Place] = {}
+        self._linear: dict[tuple[str, tuple[Size, ...]], Size] = {}
         self._zero = ""
+
+    def put(self, buffer: Buffer, base: str) -> None:
+        """Let a buffer start at the address `base`."""
+        known = self.places.get(buffer.name)
+        if known is not None and known.buffer.shape != buffer.shape:
+            self._linear.clear()
+        self.places[buffer.name] = Place(buffer, base)
+        if buffer.name in self.registers.lanes:
+            self.registers.allocate(buffer.name)
 
     # Addresses ------------------------------------------------------------------------------------
 
     def linear(self, buffer: Buffer, index: tuple[Size, ...]) -> Size:
         """The row-major element number over unique symbols."""
-        total: Size = 0
-        for position, value in enumerate(index):
-            stride = self.indices.resolve(product(buffer.shape[position + 1 :]))
-            total = total + multiply(self.indices.resolve(value), stride)
-        return total
+        key = (buffer.name, index)
+        total = self._linear.get(key)
+        if total is None:
+            total = 0
+            for position, value in enumerate(index):
+                total = add(total, multiply(value, product(buffer.shape[position + 1 :])))
+            self._linear[key] = total
+        return self.indices.resolve(total)
 
     def pointer(self, place: Place, linear: Size) -> str:
         """The address of an element; its constant part is added last, so that neighbours share the
@@ -66,12 +82,12 @@ class Memory:
             return place.base
         depth = self.indices.depth(rest)
         key = (place.base, rest)
-        found = self.code.frames[depth].cache.get(key)
+        found = self.code.find(key, depth)
         if found is not None:
             return found
         base, offset = place.base, rest
         if isinstance(rest, Sum) and depth > 0:
-            outer, _ = self.indices.outer_part(rest, depth)
+            outer, _ = self.indices.outer_part(rest)
             base, offset = self._partial_pointer(place, type_, outer), rest - outer
         step = f"getelementptr inbounds {type_}, ptr {base}, i64 {self.indices.scalar(offset)}"
         return self.code.cached(key, step, depth)
@@ -84,6 +100,8 @@ class Memory:
         linear = self.linear(place.buffer, node.index)
         stride, rest = self.indices.split(linear)
         condition, lanes = self.indices.condition(node.mask)
+        if node.buffer in self.registers.lanes:
+            return self._load_register(node, stride, rest, condition, lanes)
         if stride == 0 and lanes == 0:
             return self._load_scalar(place, linear, node.dtype, condition)
         if condition == "false":
@@ -94,8 +112,6 @@ class Memory:
             text = self._load_vector(place, rest, condition)
         elif stride == -1 and condition == "true":
             text = self._reversed(place, self._load_vector(place, rest - (self.indices.lanes - 1), condition))
-        elif place.buffer.space is Space.REGISTER and isinstance(stride, int) and condition == "true":
-            text = self._load_column(place, stride, rest)
         else:
             text = self._gather(place, linear, condition)
         return self.arithmetic.from_memory(text, node.dtype, self.indices.lanes)
@@ -123,9 +139,14 @@ class Memory:
     def _load_vector(self, place: Place, first: Size, condition: str) -> str:
         type_, vector, align = self._types(place)
         address = self.pointer(place, first)
-        if condition == "true":
-            return self.code.emit(f"load {vector}, ptr {address}, align {align}")
         lanes = self.indices.lanes
+        if condition == "true" or place.buffer.space is Space.REGISTER:
+            text = self.code.emit(f"load {vector}, ptr {address}, align {align}")
+            if condition == "true":
+                return text
+            return self.code.emit(
+                f"select <{lanes} x i1> {condition}, {vector} {text}, {vector} zeroinitializer"
+            )
         name = f"llvm.masked.load.{intrinsic_suffix(type_, lanes)}.p0"
         arguments = [("ptr", address), ("i32", str(align)), (f"<{lanes} x i1>", condition)]
         return self.code.emit(self.code.call(vector, name, [*arguments, (vector, "zeroinitializer")]))
@@ -154,27 +175,54 @@ class Memory:
         ]
         return self.code.emit(self.code.call(vector, name, arguments))
 
-    def _load_column(self, place: Place, stride: int, rest: Size) -> str:
-        """A column of a small matrix in registers: transposed once, until the next store."""
-        lanes, (_, vector, align) = self.indices.lanes, self._types(place)
-        count = evaluate(product(place.buffer.shape), {})
-        if not isinstance(rest, int) or stride != lanes or count != lanes * lanes:
-            raise Unsupported("only square register tiles are read by columns")
-        if place.columns is None:
-            rows = [self._load_vector(place, row * lanes, "true") for row in range(lanes)]
-            place.columns = transpose(self.code, rows, register_type(place.buffer.dtype))
-        return place.columns[rest]
+    # Registers ------------------------------------------------------------------------------------
+
+    def _load_register(
+        self, node: Load, stride: Size | None, rest: Size, condition: str, lanes: int
+    ) -> Emitted:
+        if not isinstance(rest, int):
+            raise Unsupported(f"register buffer {node.buffer} with a variable subscript")
+        if stride in (0, 1):
+            value = self.registers.load(node.buffer, rest, node.dtype)
+        else:
+            value = self._load_column(node, rest)
+        if condition == "true":
+            return value
+        zero = Emitted(literal(0, node.dtype), node.dtype)
+        return self.arithmetic.choose(Emitted(condition, bool_, lanes), value, zero)
+
+    def _load_column(self, node: Load, column: int) -> Emitted:
+        """A column of a square tile: all are made together, until the next store."""
+        lanes, registers = self.indices.lanes, self.registers
+        if node.buffer not in registers.columns:
+            starts = range(0, lanes * lanes, lanes)
+            rows = [registers.load(node.buffer, start, node.dtype).text for start in starts]
+            registers.columns[node.buffer] = transpose(self.code, rows, register_type(node.dtype))
+        return Emitted(registers.columns[node.buffer][column], node.dtype, lanes)
+
+    def _store_register(
+        self, name: str, rest: Size, value: Emitted, condition: str, lanes: int
+    ) -> None:
+        if not isinstance(rest, int):
+            raise Unsupported(f"register buffer {name} with a variable subscript")
+        value = self.arithmetic.widen(value, self.registers.lanes[name])
+        if condition != "true":
+            old = self.registers.load(name, rest, value.dtype)
+            value = self.arithmetic.choose(Emitted(condition, bool_, lanes), value, old)
+        self.registers.store(name, rest, value)
 
     # Stores ---------------------------------------------------------------------------------------
 
     def store(self, name: str, index: tuple[Size, ...], value: Emitted, mask: tuple[Comparison, ...]) -> None:
         """Write one element, or one per lane, where the mask holds."""
         place = self.places[name]
-        place.columns = None
         linear = self.linear(place.buffer, index)
         stride, rest = self.indices.split(linear)
         condition, lanes = self.indices.condition(mask)
         if condition == "false":
+            return
+        if name in self.registers.lanes:
+            self._store_register(name, rest, value, condition, lanes)
             return
         if stride == 0 and lanes == 0 and value.lanes == 0:
             self._store_scalar(place, linear, value, condition)
@@ -209,10 +257,15 @@ class Memory:
     def _store_vector(self, place: Place, first: Size, text: str, condition: str) -> None:
         type_, vector, align = self._types(place)
         address = self.pointer(place, first)
+        lanes = self.indices.lanes
+        if condition != "true" and place.buffer.space is Space.REGISTER:
+            old = self.code.emit(f"load {vector}, ptr {address}, align {align}")
+            mask = f"<{lanes} x i1> {condition}"
+            text = self.code.emit(f"select {mask}, {vector} {text}, {vector} {old}")
+            condition = "true"
         if condition == "true":
             self.code.run(f"store {vector} {text}, ptr {address}, align {align}")
             return
-        lanes = self.indices.lanes
         name = f"llvm.masked.store.{intrinsic_suffix(type_, lanes)}.p0"
         arguments = [(vector, text), ("ptr", address), ("i32", str(align)), (f"<{lanes} x i1>", condition)]
         self.code.run(self.code.call("void", name, arguments))

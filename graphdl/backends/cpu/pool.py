@@ -48,7 +48,10 @@ def declare_parallel_for() -> str:
 def pool_text() -> str:
     """The LLVM module of the pool for x86-64 Linux; needs only pthreads and system calls."""
     return "\n".join(
-        (_GLOBALS, _WORK, _WORKER, _START, _RESET, _parallel_for_text(), _SHUTDOWN_TEXT, _DECLARATIONS)
+        (
+            *(_GLOBALS, _FUTEX_TEXT, _WORK, _WORKER, _START, _RESET),
+            *(_PARALLEL_FOR_TEXT, _SHUTDOWN_TEXT, _DECLARATIONS),
+        )
     )
 
 
@@ -66,6 +69,15 @@ _GLOBALS = f"""
 @{WORKERS} = global i64 0
 @threads = internal global [{MAXIMUM_THREADS} x i64] zeroinitializer
 @all_signals = internal constant [16 x i64] [{", ".join(["i64 -1"] * 16)}]
+"""
+
+_FUTEX_TEXT = f"""
+define internal i64 @futex(i64 %operation, i32 %value) {{
+  %address = getelementptr i8, ptr @word, i64 4
+  %result = call i64 (i64, ...) @syscall(
+    i64 {_FUTEX}, ptr %address, i64 %operation, i32 %value, ptr null)
+  ret i64 %result
+}}
 """
 
 _WORK = """
@@ -148,7 +160,7 @@ sleep:
   %may_sleep = and i1 %same, %running
   br i1 %may_sleep, label %futex, label %slept
 futex:
-  %woken = call i64 (i64, ...) @syscall(i64 {_FUTEX}, ptr getelementptr (i8, ptr @word, i64 4), i64 {_FUTEX_WAIT_PRIVATE}, i32 %generation, ptr null)
+  %wait_result = call i64 @futex(i64 {_FUTEX_WAIT_PRIVATE}, i32 %generation)
   br label %slept
 slept:
   %uncounted = atomicrmw sub ptr @sleepers, i32 1 seq_cst
@@ -219,9 +231,10 @@ no:
 """
 
 
-def _parallel_for_text() -> str:
-    return f"""
-define void @{PARALLEL_FOR}(ptr %kernel, ptr %buffers, ptr %sizes, ptr %workspace, i64 %stride, i64 %count, i64 %grain, i64 %threads) {{
+_PARALLEL_FOR_TEXT = f"""
+define void @{PARALLEL_FOR}(
+    ptr %kernel, ptr %buffers, ptr %sizes, ptr %workspace, i64 %stride, i64 %count, i64 %grain,
+    i64 %threads) {{
 entry:
   %is_small = icmp sle i64 %count, %grain
   %is_single = icmp sle i64 %threads, 1
@@ -266,7 +279,8 @@ prepare:
   br i1 %must_wake, label %wake, label %run
 wake:
   %others = sub i64 %threads, 1
-  %woken = call i64 (i64, ...) @syscall(i64 {_FUTEX}, ptr getelementptr (i8, ptr @word, i64 4), i64 {_FUTEX_WAKE_PRIVATE}, i64 %others)
+  %sleepers32 = trunc i64 %others to i32
+  %woken = call i64 @futex(i64 {_FUTEX_WAKE_PRIVATE}, i32 %sleepers32)
   br label %run
 run:
   call void @work(i64 0)
@@ -310,7 +324,7 @@ claim:
 ask:
   store atomic i32 1, ptr @stop seq_cst, align 4
   %old = atomicrmw add ptr @word, i64 {1 << 32} seq_cst
-  %woken = call i64 (i64, ...) @syscall(i64 {_FUTEX}, ptr getelementptr (i8, ptr @word, i64 4), i64 {_FUTEX_WAKE_PRIVATE}, i64 {MAXIMUM_THREADS})
+  %woken = call i64 @futex(i64 {_FUTEX_WAKE_PRIVATE}, i32 {MAXIMUM_THREADS})
   %count = load i64, ptr @{WORKERS}
   br label %each
 each:

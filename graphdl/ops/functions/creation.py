@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 
 from graphdl.errors import ArgumentError, DTypeError
@@ -16,6 +20,7 @@ from graphdl.ops.arguments import (
     cast,
     constant_tensor,
     filled,
+    literal,
     promoted_dtype,
     size_tensor,
     with_dtype,
@@ -30,14 +35,14 @@ from graphdl.typesystem.tensor_type import Shape
 
 
 def placeholder(
-    name: str, shape: object = (), dtype: object = "float32", *, default: object = None
+    name: object, shape: object = (), dtype: object = "float32", *, default: object = None
 ) -> Tensor:
     """A symbolic input: `gd.placeholder("image", ("batch", 64))`.
 
     A size is an int, a name, or an expression of names such as "2*batch+1"; one name is one size
     everywhere in a function. `default` is the value of an input that a call leaves out.
     """
-    if not isinstance(name, str) or not name:
+    if not (isinstance(name, str) and name):
         raise ArgumentError(f"placeholder: the name must be a text, got {name!r}")
     element = as_dtype(dtype)
     sizes = parse_shape(shape, op="placeholder")
@@ -90,8 +95,24 @@ def constant(value: object, dtype: object = None) -> Tensor:
 
 
 def is_training() -> Tensor:
-    """The 0-d bool that is true in functions compiled for training."""
+    """The 0-d bool that is true in functions compiled for training, or what `fix_training` says."""
+    fixed = _fixed_training.get()
+    if fixed is not None:
+        return literal(np.asarray(fixed))
     return build_node(leaves.is_training).results[0]
+
+
+_fixed_training: ContextVar[bool | None] = ContextVar("fixed_training", default=None)
+
+
+@contextmanager
+def fix_training(training: bool) -> Iterator[None]:
+    """`gd.is_training()` is a constant inside."""
+    token = _fixed_training.set(bool(training))
+    try:
+        yield
+    finally:
+        _fixed_training.reset(token)
 
 
 def full(shape: object, value: Operand, dtype: object = None) -> Tensor:
@@ -169,7 +190,9 @@ def _progression(count: Size, start: Operand, step: Operand, dtype: DType) -> Te
     if step != 1:
         result = multiply(result, filled(step, inner, (count,)))
     if start != 0:
-        offset = size_tensor(start, inner) if isinstance(start, Expression) else filled(start, inner)
+        offset = (
+            size_tensor(start, inner) if isinstance(start, Expression) else filled(start, inner)
+        )
         result = add(result, broadcast(offset, (count,)))
     return cast(result, dtype)
 
@@ -234,4 +257,3 @@ def tril(x: Tensor, *, k: int = 0) -> Tensor:
 def triu(x: Tensor, *, k: int = 0) -> Tensor:
     """The matrices of `x` with zeros below diagonal `k`."""
     return _triangle("triu", x, k, keeps_lower=False)
-

@@ -13,7 +13,6 @@ from graphdl.ops.arguments import (
     Operand,
     as_operand,
     as_tensor,
-    broadcast,
     broadcast_operands,
     cast,
     filled,
@@ -131,7 +130,7 @@ def remainder(x: Operand, y: Operand) -> Tensor:
     return _arithmetic(raw.remainder, "remainder", x, y)
 
 
-def pow(x: Operand, y: Operand) -> Tensor:  # noqa: A001 - the array API's name
+def pow(x: Operand, y: Operand) -> Tensor:
     """x to the power y. A small constant whole y is multiplied out."""
     if isinstance(y, int) and not isinstance(y, bool) and isinstance(x, Tensor):
         multiplied = _small_power(x, y)
@@ -184,7 +183,7 @@ def positive(x: Operand) -> Tensor:
     return _numeric("positive", x)
 
 
-def abs(x: Operand) -> Tensor:  # noqa: A001 - the array API's name
+def abs(x: Operand) -> Tensor:
     """|x|."""
     return _unary(raw.abs_, "abs", _numeric("abs", x))
 
@@ -219,7 +218,7 @@ def ceil(x: Operand) -> Tensor:
     return _rounding(raw.ceil, "ceil", x)
 
 
-def round(x: Operand) -> Tensor:  # noqa: A001 - the array API's name
+def round(x: Operand) -> Tensor:
     """The nearest integer, halves to even, in x's dtype."""
     return _rounding(raw.round_, "round", x)
 
@@ -460,7 +459,7 @@ def where(condition: Operand, x: Operand, y: Operand) -> Tensor:
     return result
 
 
-def clip(x: Operand, min: Operand = None, max: Operand = None) -> Tensor:  # noqa: A002 - array API
+def clip(x: Operand, min: Operand = None, max: Operand = None) -> Tensor:
     """x brought between min and max; a bound that is None is not applied.
 
     The dtype is x's: bounds are converted to it.

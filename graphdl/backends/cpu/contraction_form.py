@@ -1,0 +1,216 @@
+"""What a tiled kernel must look like to be a contraction, and which axis plays which part.
+
+    parallel batch, i, j in …                 outer axes: in both operands, or left over
+        [lets]                                row axis: in the left operand only
+        sweep k in 0:K                        column axis: in the right operand only, contiguous in
+            [lets]                            the first output
+            sum = ascending add lhs * rhs
+        epilogue: lets and stores             (the operands change places where that is better)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from graphdl.backends.cpu.nests import Nest, Rewriter, accesses, stride, value_varies, walk_value
+from graphdl.kernel.nodes import (
+    Axis,
+    Binary,
+    Buffer,
+    IndexValue,
+    Let,
+    Load,
+    Loop,
+    Order,
+    Statement,
+    Store,
+    Sweep,
+    Value,
+    Variable,
+)
+from graphdl.typesystem.dtype import DType
+from graphdl.typesystem.expression import Size, Symbol, add, free_symbols, multiply, product, substitute
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A factor of the product. A plain one is an element of a buffer: `base` is its place where all
+    symbols in `strides` are 0. `buffer` is empty for one that must be computed first."""
+
+    value: Value
+    buffer: str = ""
+    base: Size = 0
+    strides: Mapping[Symbol, Size] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the factor can be read from its buffer as it is."""
+        return self.strides is not None
+
+    def stride(self, symbol: Symbol | None) -> Size:
+        """Elements between neighbours along an axis."""
+        assert self.strides is not None
+        return self.strides.get(symbol, 0) if symbol is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """A kernel taken apart. `lhs` varies along `row`, `rhs` along `column`."""
+
+    nest: Nest
+    dtype: DType
+    lhs: Operand
+    rhs: Operand
+    outer: tuple[Axis, ...]
+    row: Axis | None
+    column: Axis
+    depth: tuple[Axis, ...]
+    sum_name: str
+    epilogue: tuple[Statement, ...]
+
+
+def recognize_contraction(nest: Nest) -> Contraction | None:
+    """The kernel as a contraction, or None: then another recipe takes it."""
+    position = next((at for at, each in enumerate(nest.body) if isinstance(each, Sweep)), None)
+    if position is None:
+        return None
+    sweep = nest.body[position]
+    assert isinstance(sweep, Sweep)
+    before, epilogue = nest.body[:position], nest.body[position + 1 :]
+    factors = _factors(sweep)
+    if factors is None or not _is_simple([*before, *sweep.body, *epilogue]):
+        return None
+    bound = {each.name: each.value for each in (*before, *sweep.body) if isinstance(each, Let)}
+    left, right = (_inline(value, bound) for value in factors)
+    roles = _assign_axes(nest, left, right, epilogue)
+    if roles is None:
+        return None
+    is_swapped, row, column, outer = roles
+    if is_swapped:
+        left, right = right, left
+    symbols = [axis.symbol for axis in (*outer, column, *sweep.axes)]
+    if row is not None:
+        symbols.append(row.symbol)
+    buffers = nest.buffers()
+    lhs, rhs = (_operand(value, symbols, buffers) for value in (left, right))
+    depth = _merge_depth(sweep.axes, lhs, rhs)
+    (name,) = sweep.accumulators[0].names
+    kept = tuple(each for each in before if isinstance(each, Let))
+    return Contraction(nest, left.dtype, lhs, rhs, outer, row, column, depth, name, (*kept, *epilogue))
+
+
+def _factors(sweep: Sweep) -> tuple[Value, Value] | None:
+    """The two factors of a sweep that is one ascending sum of products."""
+    if len(sweep.accumulators) != 1:
+        return None
+    accumulator = sweep.accumulators[0]
+    value = accumulator.values[0]
+    if accumulator.reducer != "add" or accumulator.order is not Order.ASCENDING:
+        return None
+    if not isinstance(value, Binary) or value.op != "multiply" or value.dtype.bits < 32:
+        return None
+    return value.left, value.right
+
+
+def _is_simple(statements: Sequence[Statement]) -> bool:
+    return all(isinstance(each, Let | Store) for each in statements)
+
+
+def _inline(value: Value, bound: Mapping[str, Value]) -> Value:
+    """The value with the names of `bound` written out."""
+
+    class Inliner(Rewriter):
+        def value(self, value: Value) -> Value:
+            if isinstance(value, Variable) and value.name in bound:
+                return self.value(bound[value.name])
+            return super(Inliner, self).value(value)
+
+    return Inliner().value(value)
+
+
+# Axes ---------------------------------------------------------------------------------------------
+
+
+def _assign_axes(
+    nest: Nest, left: Value, right: Value, epilogue: Sequence[Statement]
+) -> tuple[bool, Axis | None, Axis, tuple[Axis, ...]] | None:
+    """(operands change places, row axis, column axis, outer axes)."""
+    in_left = [loop for loop in nest.loops if value_varies(left, {loop.symbol})]
+    in_right = [loop for loop in nest.loops if value_varies(right, {loop.symbol})]
+    only_left = [loop for loop in in_left if loop not in in_right]
+    only_right = [loop for loop in in_right if loop not in in_left]
+    column = _contiguous_axis(nest, epilogue, [*only_right, *only_left])
+    if column is None:
+        return None
+    is_swapped = column in only_left
+    rows = only_right if is_swapped else only_left
+    row = rows[-1] if rows else None
+    outer = tuple(_axis(loop) for loop in nest.loops if loop is not column and loop is not row)
+    return is_swapped, _axis(row) if row else None, _axis(column), outer
+
+
+def _axis(loop: Loop) -> Axis:
+    return Axis(loop.symbol, loop.stop)
+
+
+def _contiguous_axis(
+    nest: Nest, epilogue: Sequence[Statement], candidates: Sequence[Loop]
+) -> Loop | None:
+    """The axis that the most accesses of the epilogue run along, in favour of the right operand."""
+    buffers = nest.buffers()
+    best: Loop | None = None
+    most = -1
+    for loop in candidates:
+        strides = [stride(buffers[each.buffer], each.index, loop.symbol) for each in accesses(epilogue)]
+        score = sum(step == 1 for step in strides)
+        if score > most:
+            best, most = loop, score
+    return best
+
+
+# Operands -----------------------------------------------------------------------------------------
+
+
+def _operand(value: Value, symbols: Sequence[Symbol], buffers: Mapping[str, Buffer]) -> Operand:
+    if not isinstance(value, Load) or value.mask:
+        return Operand(value)
+    buffer = buffers[value.buffer]
+    linear: Size = 0
+    for axis, index in enumerate(value.index):
+        linear = add(linear, multiply(index, product(buffer.shape[axis + 1 :])))
+    strides: dict[Symbol, Size] = {}
+    for symbol in symbols:
+        strides[symbol] = substitute(linear, {symbol: symbol + 1}) - linear
+    base = substitute(linear, dict.fromkeys(symbols, 0))
+    if any(not free_symbols(step).isdisjoint(symbols) for step in strides.values()):
+        return Operand(value)
+    return Operand(value, value.buffer, base, strides)
+
+
+def is_fixed(operand: Operand, sizes: Sequence[Symbol]) -> bool:
+    """Whether a plain operand's place depends on sizes and axes alone."""
+    assert operand.strides is not None
+    return free_symbols(operand.base) <= set(sizes)
+
+
+def _merge_depth(axes: tuple[Axis, ...], lhs: Operand, rhs: Operand) -> tuple[Axis, ...]:
+    """Contracted axes, joined where both operands step through them as through one."""
+    merged = list(axes)
+    if not (lhs.is_plain and rhs.is_plain):
+        return axes
+    position = len(merged) - 1
+    while position > 0:
+        slow, fast = merged[position - 1], merged[position]
+        if all(
+            operand.stride(slow.symbol) == multiply(operand.stride(fast.symbol), fast.extent)
+            for operand in (lhs, rhs)
+        ):
+            merged[position - 1 : position + 1] = [Axis(fast.symbol, multiply(slow.extent, fast.extent))]
+        position -= 1
+    return tuple(merged)
+
+
+def loads_index(value: Value) -> bool:
+    """Whether a value contains a number made from an index."""
+    return any(isinstance(each, IndexValue) for each in walk_value(value))

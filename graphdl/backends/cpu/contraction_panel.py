@@ -1,0 +1,234 @@
+"""The functions that all contractions of one dtype share: a panel product and two panel packers.
+
+    panel(a, b, c, rows, columns, depth, a_row, a_depth, b_row, c_row, accumulate)
+
+adds a[rows, depth] times b[depth, columns] to c[rows, columns] when `accumulate` is not 0, and
+replaces c otherwise; `columns` is at most one panel. Depth ascends, with one accumulator per element,
+so every way of cutting a contraction into panels gives the same bits. The register tile is
+`block_rows` x `block_vectors` vectors; the last rows run in tiles of half the height, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from graphdl.backends.cpu.generate import generate
+from graphdl.backends.cpu.target import CpuTarget
+from graphdl.kernel.nodes import (
+    Access,
+    Allocate,
+    Binary,
+    Buffer,
+    Constant,
+    Fma,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Loop,
+    LoopKind,
+    Space,
+    Statement,
+    Store,
+    Value,
+    Variable,
+)
+from graphdl.typesystem.dtype import DType
+from graphdl.typesystem.expression import Comparison, Size, Symbol, minimum
+
+Body = tuple[Statement, ...]
+
+_ROWS, _COLUMNS, _DEPTH = Symbol("rows"), Symbol("columns"), Symbol("depth")
+_A_ROW, _A_DEPTH = Symbol("a_row"), Symbol("a_depth")
+_B_ROW, _C_ROW = Symbol("b_row"), Symbol("c_row")
+_ACCUMULATE = Symbol("accumulate")
+_ROW, _LANE, _STEP = Symbol("row"), Symbol("lane"), Symbol("step")
+
+
+def panel_columns(dtype: DType, target: CpuTarget) -> int:
+    """Columns of one panel."""
+    return target.block_vectors * target.lanes(dtype.bits)
+
+
+def panel_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
+    """The panel product's symbol."""
+    rounding = "exact" if numerics == "exact" else "fused"
+    return f"graphdl_panel_{dtype}_{rounding}"
+
+
+def packer_name(dtype: DType, is_transposed: bool) -> str:
+    """A packer's symbol."""
+    return f"graphdl_pack_{'columns' if is_transposed else 'rows'}_{dtype}"
+
+
+@cache
+def panel_text(dtype: DType, target: CpuTarget, numerics: str) -> str:
+    """LLVM text of the panel product."""
+    return generate(panel_kernel(dtype, target, numerics), target, shared=True)
+
+
+@cache
+def packer_text(dtype: DType, target: CpuTarget, is_transposed: bool) -> str:
+    """LLVM text of a packer."""
+    make = column_packer if is_transposed else row_packer
+    return generate(make(dtype, target), target, shared=True)
+
+
+def _view(name: str, dtype: DType, access: Access) -> Buffer:
+    return Buffer(name, dtype, (Symbol(f"length_{name}"),), Space.ARGUMENT, access)
+
+
+# The panel product --------------------------------------------------------------------------------
+
+
+def panel_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
+    """The panel product in vector form."""
+    fused = numerics != "exact" and dtype.is_floating
+    lanes = target.lanes(dtype.bits)
+    narrow = _strips(_Tile(dtype, lanes, 1, fused), target.block_rows)
+    wide = _strips(_Tile(dtype, lanes, target.block_vectors, fused), target.block_rows)
+    body = (If((Comparison(_COLUMNS, "<=", lanes),), narrow, wide),)
+    sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
+    buffers = (
+        _view("a", dtype, Access.READ),
+        _view("b", dtype, Access.READ),
+        _view("c", dtype, Access.UPDATE),
+    )
+    return Kernel(panel_name(dtype, target, numerics), sizes, buffers, body)
+
+
+def _strips(tile: _Tile, block_rows: int) -> Body:
+    """Full tiles, then at most one each of 4, 2 and 1 rows."""
+    main = _ROWS // block_rows * block_rows
+    first = Symbol("first")
+    body: Body = (Loop(first, 0, main, block_rows, LoopKind.SERIAL, tile.body(block_rows, first)),)
+    height = 1 << (block_rows - 1).bit_length() - 1
+    left = _ROWS - main
+    while height:
+        start = left // (2 * height) * (2 * height)
+        body += (If((Comparison(height, "<=", left - start),), tile.body(height, main + start)),)
+        height //= 2
+    return body
+
+
+class _Tile:
+    """A register tile of some rows by `vectors` vectors of columns."""
+
+    def __init__(self, dtype: DType, lanes: int, vectors: int, fused: bool) -> None:
+        self.dtype, self.lanes, self.vectors, self.fused = dtype, lanes, vectors, fused
+
+    def body(self, rows: int, first: Size) -> Body:
+        """Load or clear the tile, run over the depth, store it."""
+        name = f"{self.vectors}x{rows}"
+        sums = Buffer(f"sum{name}", self.dtype, (rows, self.vectors * self.lanes), Space.REGISTER)
+        strip = Buffer(f"strip{name}", self.dtype, (self.vectors * self.lanes,), Space.REGISTER)
+        return (
+            Allocate(sums),
+            Allocate(strip),
+            *self._start(rows, first, sums),
+            Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, self._step(rows, first, sums, strip)),
+            *self._finish(rows, first, sums),
+        )
+
+    def _vectors(self, make: Callable[[int, tuple[Comparison, ...]], Statement]) -> Body:
+        """One VECTOR loop per vector; of several, only the first one is certainly full."""
+        body: Body = ()
+        for vector in range(self.vectors):
+            start = vector * self.lanes
+            is_full = vector == 0 and self.vectors > 1
+            mask = () if is_full else (Comparison(start + _LANE, "<", _COLUMNS),)
+            body += (Loop(_LANE, 0, self.lanes, 1, LoopKind.VECTOR, (make(start, mask),)),)
+        return body
+
+    def _rows(
+        self, rows: int, make: Callable[[int, tuple[Comparison, ...]], Statement]
+    ) -> Statement:
+        return Loop(_ROW, 0, rows, 1, LoopKind.UNROLL, self._vectors(make))
+
+    def _start(self, rows: int, first: Size, sums: Buffer) -> Body:
+        if_added = Comparison(_ACCUMULATE, "!=", 0)
+
+        def load(start: int, mask: tuple[Comparison, ...]) -> Statement:
+            place = ((first + _ROW) * _C_ROW + start + _LANE,)
+            value = Load("c", place, self.dtype, (if_added, *mask))
+            return Store(sums.name, (_ROW, start + _LANE), value)
+
+        return (self._rows(rows, load),)
+
+    def _step(self, rows: int, first: Size, sums: Buffer, strip: Buffer) -> Body:
+        def fetch(start: int, mask: tuple[Comparison, ...]) -> Statement:
+            value = Load("b", (_STEP * _B_ROW + start + _LANE,), self.dtype, mask)
+            return Store(strip.name, (start + _LANE,), value)
+
+        def add(start: int, mask: tuple[Comparison, ...]) -> Statement:
+            place = (_ROW, start + _LANE)
+            factor = Load(strip.name, (start + _LANE,), self.dtype)
+            return Store(sums.name, place, self._sum(factor, Load(sums.name, place, self.dtype)))
+
+        scalar = Load("a", ((first + _ROW) * _A_ROW + _STEP * _A_DEPTH,), self.dtype)
+        products = (Let("scalar", scalar), *self._vectors(add))
+        return (*self._vectors(fetch), Loop(_ROW, 0, rows, 1, LoopKind.UNROLL, products))
+
+    def _sum(self, factor: Value, total: Value) -> Value:
+        scalar = Variable("scalar", self.dtype)
+        if self.fused:
+            return Fma(scalar, factor, total)
+        return Binary("add", total, Binary("multiply", scalar, factor))
+
+    def _finish(self, rows: int, first: Size, sums: Buffer) -> Body:
+        def store(start: int, mask: tuple[Comparison, ...]) -> Statement:
+            value = Load(sums.name, (_ROW, start + _LANE), self.dtype)
+            return Store("c", ((first + _ROW) * _C_ROW + start + _LANE,), value, mask)
+
+        return (self._rows(rows, store),)
+
+
+# Packers ------------------------------------------------------------------------------------------
+
+
+def row_packer(dtype: DType, target: CpuTarget) -> Kernel:
+    """pack(source, panel, columns, depth, source_row): rows of `columns` contiguous elements to
+    whole rows of a panel, zero behind them."""
+    lanes, vectors = target.lanes(dtype.bits), target.block_vectors
+    source_row = Symbol("source_row")
+    body: Body = ()
+    for start in range(0, lanes * vectors, lanes):
+        mask = (Comparison(start + _LANE, "<", _COLUMNS),)
+        value = Load("source", (_STEP * source_row + start + _LANE,), dtype, mask)
+        store = Store("panel", (_STEP * (lanes * vectors) + start + _LANE,), value)
+        body += (Loop(_LANE, 0, lanes, 1, LoopKind.VECTOR, (store,)),)
+    loop = Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, body)
+    return _packer(dtype, False, source_row, (loop,))
+
+
+def column_packer(dtype: DType, target: CpuTarget) -> Kernel:
+    """pack(source, panel, columns, depth, source_column): columns of `depth` contiguous elements to
+    rows of a panel, in squares that are transposed in registers. Panel rows up to the next whole
+    square are written; columns behind the last one hold copies of it."""
+    lanes, vectors = target.lanes(dtype.bits), target.block_vectors
+    width, source_column = lanes * vectors, Symbol("source_column")
+    square = Buffer("square", dtype, (lanes, lanes), Space.REGISTER)
+    left, column = Symbol("left"), Symbol("column")
+    source = minimum(left + column, _COLUMNS - 1) * source_column + _STEP + _LANE
+    value = Load("source", (source,), dtype, (Comparison(_STEP + _LANE, "<", _DEPTH),))
+    target_place = ((_STEP + column) * width + left + _LANE,)
+    copies = (
+        Store("square", (column, _LANE), value),
+        Store("panel", target_place, Load("square", (_LANE, column), dtype)),
+    )
+    body = (Allocate(square), *(_each_column(column, lanes, copy) for copy in copies))
+    squares = Loop(_STEP, 0, _DEPTH, lanes, LoopKind.SERIAL, body)
+    blocks = Loop(left, 0, width, lanes, LoopKind.SERIAL, (squares,))
+    return _packer(dtype, True, source_column, (blocks,))
+
+
+def _each_column(column: Symbol, lanes: int, statement: Statement) -> Statement:
+    vector = Loop(_LANE, 0, lanes, 1, LoopKind.VECTOR, (statement,))
+    return Loop(column, 0, lanes, 1, LoopKind.UNROLL, (vector,))
+
+
+def _packer(dtype: DType, is_transposed: bool, stride: Symbol, body: Body) -> Kernel:
+    buffers = (_view("source", dtype, Access.READ), _view("panel", dtype, Access.WRITE))
+    sizes = (_COLUMNS, _DEPTH, stride)
+    return Kernel(packer_name(dtype, is_transposed), sizes, buffers, body)

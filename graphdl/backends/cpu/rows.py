@@ -1,0 +1,290 @@
+"""Lanes along a row: several sweeps over the same axis of each task's row.
+
+The points of a sweep become chunks of LANES, cut into vectors; each partial of an INTERLEAVED
+accumulator is one lane of a register, so that the order is the same at every vector width:
+
+    sweep i1 in n1                         allocate p: float32[64] in registers, all 0
+        fold s0 = add(b0[i0, i1])          serial k in 0:n1//64
+                                               unroll u in 0:4, vector v in 0:16
+                                                   p[16*u+v] = p[16*u+v] + b0[i0, 64*k+16*u+v]
+                                           the same once more, masked, for the last n1 % 64 points
+                                           s0 = halving tree of p
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from graphdl.backends.cpu.columns import PAIRS, Serializer, identity, needs_partials
+from graphdl.backends.cpu.elementwise import make_tasks, unroll_factor
+from graphdl.backends.cpu.nests import (
+    Nest,
+    comparisons_vary,
+    cost,
+    index_varies,
+    mask_lanes,
+    replace_symbols,
+    varying_symbols,
+    walk,
+    widest_bits,
+)
+from graphdl.backends.cpu.target import CpuTarget
+from graphdl.backends.cpu.tiled import TiledKernel
+from graphdl.kernel.nodes import (
+    LANES,
+    Accumulator,
+    Allocate,
+    Axis,
+    Binary,
+    Buffer,
+    Condition,
+    Fold,
+    If,
+    Kernel,
+    Load,
+    Loop,
+    LoopKind,
+    Order,
+    Select,
+    Space,
+    Statement,
+    Store,
+    Sweep,
+    Value,
+    Variable,
+)
+from graphdl.typesystem.expression import Comparison, Size, Symbol, maximum, product
+
+
+def tile_rows(nest: Nest, target: CpuTarget) -> TiledKernel:
+    """Parallel axes as tasks; each sweep in lanes along its last axis."""
+    native = target.lanes(widest_bits(nest))
+    lanes = min(LANES, native * unroll_factor(nest, target))
+    body = _Rows(min(native, LANES), lanes).body(nest.body)
+    size: Size = 1
+    task = Symbol("task")
+    if nest.loops:
+        task, size, lets = make_tasks(nest.loops)
+        body = (*lets, *body)
+    kernel = nest.kernel
+    loop = Loop(task, 0, size, 1, LoopKind.PARALLEL, body)
+    function = Kernel(kernel.name, kernel.sizes, kernel.buffers, (loop,))
+    return TiledKernel(kernel.name, (function,), size, cost(nest.buffers(), nest.body, None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Partials:
+    """An accumulator and the register buffer of its partials."""
+
+    accumulator: Accumulator
+    buffer: Buffer
+
+    def start(self, index: Size) -> Store:
+        """Set one partial to the identity."""
+        start = identity(self.accumulator.reducer, self.buffer.dtype)
+        return Store(self.buffer.name, (index,), start)
+
+    def join(self, index: Size, mask: Comparison | None) -> Store:
+        """Fold the point's value into its partial, where the mask holds."""
+        current = Load(self.buffer.name, (index,), self.buffer.dtype)
+        value: Value = Binary(self.accumulator.reducer, current, self.accumulator.values[0])
+        if mask is not None:
+            value = Select(Condition((mask,)), value, current)
+        return Store(self.buffer.name, (index,), value)
+
+
+class _Rows:
+    """Rewrites the statements of one row."""
+
+    def __init__(self, native: int, lanes: int) -> None:
+        self.native, self.lanes = native, lanes
+        self._serializer = Serializer("r")
+        self._numbers = itertools.count()
+
+    def _fresh(self, stem: str) -> str:
+        return f"{stem}{next(self._numbers)}_"
+
+    def body(self, body: Iterable[Statement]) -> tuple[Statement, ...]:
+        """Statements of the vector form."""
+        return tuple(made for each in body for made in self._statement(each))
+
+    def _statement(self, statement: Statement) -> tuple[Statement, ...]:
+        match statement:
+            case Sweep():
+                return self._sweep(statement)
+            case Loop():
+                inner = self.body(statement.body)
+                return (replace(statement, kind=LoopKind.SERIAL, body=inner),)
+            case If(condition, body, otherwise):
+                return (If(condition, self.body(body), self.body(otherwise)),)
+        return (statement,)
+
+    def _sweep(self, sweep: Sweep) -> tuple[Statement, ...]:
+        if not _is_vectorizable(sweep):
+            return self._serializer.sweep(sweep)
+        if any(each.reducer in PAIRS for each in sweep.accumulators):
+            return self._search(sweep)
+        if not sweep.accumulators:
+            return self._stores(sweep)
+        return self._reduce(_flattened(sweep))
+
+    # Stores ---------------------------------------------------------------------------------------
+
+    def _stores(self, sweep: Sweep) -> tuple[Statement, ...]:
+        """A sweep that folds nothing: lanes along the last axis, loops over the others."""
+        axis = sweep.axes[-1]
+        whole = axis.extent // self.lanes * self.lanes
+        made: tuple[Statement, ...] = ()
+        if whole != 0:
+            made += (self._store_loop(sweep.body, axis, 0, whole, self.lanes),)
+        if whole != axis.extent:
+            mask = Comparison(axis.symbol, "<", axis.extent)
+            masked = mask_lanes(sweep.body, axis.symbol, mask)
+            made += (self._store_loop(masked, axis, whole, axis.extent, self.native),)
+        for outer in reversed(sweep.axes[:-1]):
+            made = (Loop(outer.symbol, 0, outer.extent, 1, LoopKind.SERIAL, made),)
+        return made
+
+    def _store_loop(
+        self, body: Sequence[Statement], axis: Axis, start: Size, stop: Size, lanes: int
+    ) -> Loop:
+        base, lane = Symbol(self._fresh("j")), Symbol(self._fresh("v"))
+        placed = replace_symbols(body, {axis.symbol: base + lane})
+        vector = Loop(lane, 0, lanes, 1, LoopKind.VECTOR, placed)
+        return Loop(base, start, stop, lanes, LoopKind.SERIAL, (vector,))
+
+    # Folds ----------------------------------------------------------------------------------------
+
+    def _reduce(self, sweep: Sweep) -> tuple[Statement, ...]:
+        """A sweep over one axis that folds into partials."""
+        axis = sweep.axes[0]
+        partials = [
+            _Partials(
+                each, Buffer(self._fresh("p"), each.values[0].dtype, (LANES,), Space.REGISTER)
+            )
+            for each in sweep.accumulators
+        ]
+        made: list[Statement] = [Allocate(each.buffer) for each in partials]
+        made.append(self._chunk(0, lambda index: tuple(each.start(index) for each in partials)))
+        chunk, whole = Symbol(self._fresh("k")), axis.extent // LANES
+        if whole != 0:
+            points = self._points(sweep, partials, chunk * LANES, is_masked=False)
+            made.append(Loop(chunk, 0, whole, 1, LoopKind.SERIAL, (points,)))
+        if whole * LANES != axis.extent:
+            made.append(self._points(sweep, partials, whole * LANES, is_masked=True))
+        made += [
+            Fold(each.accumulator.names[0], each.accumulator.reducer, each.buffer.name)
+            for each in partials
+        ]
+        return tuple(made)
+
+    def _chunk(self, base: Size, make: object) -> Loop:
+        """LANES points from `base`: vectors of lanes, unrolled."""
+        assert callable(make)
+        part, lane = Symbol(self._fresh("u")), Symbol(self._fresh("v"))
+        body = make(part * self.lanes + lane)
+        vector = Loop(lane, 0, self.lanes, 1, LoopKind.VECTOR, body)
+        return Loop(part, 0, LANES // self.lanes, 1, LoopKind.UNROLL, (vector,))
+
+    def _points(
+        self, sweep: Sweep, partials: Sequence[_Partials], base: Size, is_masked: bool
+    ) -> Loop:
+        """Fold LANES points into the partials; masked, those vectors that have points at all."""
+        axis = sweep.axes[0]
+        mask = Comparison(axis.symbol, "<", axis.extent) if is_masked else None
+        part, lane = Symbol(self._fresh("u")), Symbol(self._fresh("v"))
+        width = self.native if is_masked else self.lanes
+        index = part * width + lane
+        body: tuple[Statement, ...] = (*sweep.body, *(each.join(index, mask) for each in partials))
+        if mask is not None:
+            body = _mask_all_but(body, axis.symbol, mask, {each.buffer.name for each in partials})
+        placed = replace_symbols(body, {axis.symbol: base + index})
+        vector: Statement = Loop(lane, 0, width, 1, LoopKind.VECTOR, placed)
+        if is_masked:
+            vector = If((Comparison(base + part * width, "<", axis.extent),), (vector,))
+        return Loop(part, 0, LANES // width, 1, LoopKind.UNROLL, (vector,))
+
+    # argmax ---------------------------------------------------------------------------------------
+
+    def _search(self, sweep: Sweep) -> tuple[Statement, ...]:
+        """argmax as two sweeps: the maximum, then the smallest index where it is."""
+        firsts: list[Accumulator] = []
+        seconds: list[Accumulator] = []
+        for each in sweep.accumulators:
+            if each.reducer not in PAIRS:
+                firsts.append(each)
+                continue
+            extreme = "maximum" if each.reducer == "argmax" else "minimum"
+            value, index = each.values
+            first = Accumulator(each.names[:1], extreme, (value,), Order.INTERLEAVED)
+            best = Variable(each.names[0], value.dtype)
+            found: Value = Binary("equal", value, best)
+            if value.dtype.is_floating:
+                both_nan = Binary(
+                    "bitwise_and",
+                    Binary("not_equal", value, value),
+                    Binary("not_equal", best, best),
+                )
+                found = Binary("bitwise_or", found, both_nan)
+            none = identity("minimum", index.dtype)
+            firsts.append(first)
+            place = Select(found, index, none)
+            seconds.append(Accumulator(each.names[1:], "minimum", (place,), Order.INTERLEAVED))
+        quiet = tuple(each for each in sweep.body if not isinstance(each, Store))
+        return (
+            *self._reduce(_flattened(replace(sweep, accumulators=tuple(firsts)))),
+            *self._reduce(_flattened(Sweep(sweep.axes, quiet, tuple(seconds)))),
+        )
+
+
+def _mask_all_but(
+    body: Sequence[Statement], lane: Symbol, mask: Comparison, kept: set[str]
+) -> tuple[Statement, ...]:
+    """`mask_lanes`, leaving the register buffers `kept` alone: their lanes are selected."""
+    split = next(
+        (at for at, each in enumerate(body) if isinstance(each, Store) and each.buffer in kept),
+        len(body),
+    )
+    inner = mask_lanes(body, lane, mask)
+    joins = [
+        replace(masked, mask=original.mask)
+        for masked, original in zip(inner[split:], body[split:], strict=True)
+        if isinstance(masked, Store) and isinstance(original, Store)
+    ]
+    return (*inner[:split], *joins)
+
+
+def _is_vectorizable(sweep: Sweep) -> bool:
+    """Whether lanes may run along the sweep: nothing in it branches by point or sweeps again, and
+    every sum is INTERLEAVED."""
+    symbols = {axis.symbol for axis in sweep.axes}
+    varying = varying_symbols(sweep.body, symbols)
+    for statement in walk(sweep.body):
+        match statement:
+            case Sweep():
+                return False
+            case If(condition) if comparisons_vary(condition, varying):
+                return False
+            case Loop(_, start, stop) if index_varies((start, stop), varying):
+                return False
+    return all(needs_partials(each) or each.reducer in PAIRS for each in sweep.accumulators)
+
+
+def _flattened(sweep: Sweep) -> Sweep:
+    """The same sweep over one axis, in row-major order of its points."""
+    if len(sweep.axes) == 1:
+        return sweep
+    point = Symbol(f"{sweep.axes[0].symbol.name}_point")
+    replacements: dict[Symbol, Size] = {}
+    rest: Size = point
+    for axis in reversed(sweep.axes[1:]):
+        extent = maximum(1, axis.extent)
+        replacements[axis.symbol] = rest % extent
+        rest = rest // extent
+    replacements[sweep.axes[0].symbol] = rest
+    extents = product(axis.extent for axis in sweep.axes)
+    moved = replace_symbols((replace(sweep, axes=(Axis(point, extents),)),), replacements)
+    assert isinstance(moved[0], Sweep)
+    return moved[0]

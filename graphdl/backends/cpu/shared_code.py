@@ -1,0 +1,59 @@
+"""The two pieces of native code that a process loads once: the thread pool and the entry."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+from collections.abc import Mapping
+from functools import cache
+
+from graphdl.backends.cpu.entry import EXPORTS as ENTRY_EXPORTS
+from graphdl.backends.cpu.entry import entry_text
+from graphdl.backends.cpu.load import compile_object, link, version
+from graphdl.backends.cpu.pool import EXPORTS as POOL_EXPORTS
+from graphdl.backends.cpu.pool import SHUTDOWN, pool_text
+from graphdl.backends.cpu.target import CpuTarget, host_target
+from graphdl.config import settings
+from graphdl.runtime.cache import ObjectCache, hash_key
+
+EXPORTS = (*POOL_EXPORTS, *ENTRY_EXPORTS)
+
+
+def object_cache() -> ObjectCache:
+    """The disk cache that the settings name."""
+    current = settings()
+    return _cache_at(current.cache_dir, current.cache_bytes)
+
+
+@cache
+def _cache_at(directory: str, limit: int) -> ObjectCache:
+    return ObjectCache(directory, limit)
+
+
+_kept: dict[str, bytes] = {}
+
+
+def object_code(text: str, target: CpuTarget) -> bytes:
+    """Object code of a module, from this process, the disk cache or LLVM."""
+    key = hash_key((text, str(target), target.feature_text, version()))
+    found = _kept.get(key)
+    if found is None:
+        store = object_cache()
+        found = store.get(key)
+        if found is None:
+            found = compile_object(text, target)
+            store.put(key, found)
+        _kept[key] = found
+    return found
+
+
+@cache
+def shared_addresses() -> Mapping[str, int]:
+    """Addresses of the pool's and the entry's functions; loaded once and never unloaded."""
+    target = host_target()
+    objects = [object_code(text, target) for text in (pool_text(), entry_text())]
+    library = link(objects, EXPORTS)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(library.tracker))
+    shutdown = ctypes.CFUNCTYPE(None)(library.addresses[SHUTDOWN])
+    atexit.register(shutdown)
+    return library.addresses

@@ -1,0 +1,180 @@
+"""exp, expm1, logistic and the hyperbolic functions: one argument reduction, x = n ln2 + r.
+
+The rounding to n is the sum with a large number, which leaves n, biased, in the sum's low bits: a
+shift makes 2**n of it. ln2 is split in two (Cody and Waite, "Software Manual for the Elementary
+Functions", 1980). exp halves n, so that 2**n is applied as two equal factors: results
+overflow and become denormal exactly where they should, rounded once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphdl.kernel.math.emitter import Emitter
+from graphdl.kernel.nodes import Value
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """What depends on the dtype. `wide` serves |r| <= ln2, `narrow` (without its leading x) serves
+    |r| <= ln2 / 2."""
+
+    ln2_high: float
+    ln2_low: float
+    lowest: float
+    highest: float
+    expm1_lowest: float
+    tanh_highest: float
+    wide: tuple[float, ...]
+    narrow: tuple[float, ...]
+
+
+_LOG2_E = 1.4426950408889634
+
+_SINGLE = _Tables(
+    ln2_high=0.6931471824645996,
+    ln2_low=-1.904654323148236e-09,
+    lowest=-104.0,
+    highest=89.0,
+    expm1_lowest=-20.0,
+    tanh_highest=9.5,
+    wide=(
+        0.5000003576278687,
+        0.1666661649942398,
+        0.04166119918227196,
+        0.008335967548191547,
+        0.0014105448499321938,
+        0.00019630062161013484,
+    ),
+    narrow=(
+        0.4999999701976776,
+        0.1666654348373413,
+        0.04166754335165024,
+        0.00836655031889677,
+        0.0013860820326954126,
+    ),
+)
+_DOUBLE = _Tables(
+    ln2_high=0.6931471805599453,
+    ln2_low=2.3190468138462996e-17,
+    lowest=-746.0,
+    highest=710.0,
+    expm1_lowest=-40.0,
+    tanh_highest=20.0,
+    wide=(
+        0.4999999999999993,
+        0.16666666666666938,
+        0.041666666666702164,
+        0.008333333333269716,
+        0.0013888888883566476,
+        0.00019841269892925987,
+        2.4801590835512363e-05,
+        2.755730060162747e-06,
+        2.755615678257787e-07,
+        2.5055040995289873e-08,
+        2.106243399402423e-09,
+        1.5935148697489048e-10,
+    ),
+    narrow=(
+        0.5000000000000006,
+        0.16666666666666607,
+        0.041666666666573635,
+        0.00833333333337799,
+        0.0013888888932391962,
+        0.00019841269744086659,
+        2.4801504404963115e-05,
+        2.7557385005516713e-06,
+        2.762635282220391e-07,
+        2.506097242582047e-08,
+    ),
+)
+
+
+def _tables(e: Emitter) -> _Tables:
+    return _SINGLE if e.is_single else _DOUBLE
+
+
+def _reduce(e: Emitter, x: Value, unit: float, shift: int) -> tuple[Value, Value]:
+    """(r, 2**(n + shift)) with x = n * unit * ln2 + r and n an integer; unit a power of two."""
+    tables = _tables(e)
+    magic = e.format.magic + (e.format.bias + shift)
+    total = e.share(e.fma(x, _LOG2_E / unit, magic))
+    n = e.share(e.subtract(total, magic))
+    r = e.fma(n, -unit * tables.ln2_high, x)
+    r = e.share(e.fma(n, -unit * tables.ln2_low, r))
+    scale = e.from_bits(e.shift_left(e.bits(total), e.format.fraction_bits))
+    return r, e.share(scale)
+
+
+def emit_exp(e: Emitter, x: Value) -> Value:
+    """e**x over the full range."""
+    tables = _tables(e)
+    x = e.share(e.at_most(x, tables.highest))
+    return emit_bounded_exp(e, e.share(e.at_least(x, tables.lowest)))
+
+
+def emit_bounded_exp(e: Emitter, x: Value) -> Value:
+    """e**x for x that the caller keeps between the logarithms of 0 and infinity."""
+    r, root = _reduce(e, x, 2.0, 0)
+    value = e.polynomial(r, (1.0, 1.0, *_tables(e).wide))
+    return e.multiply(e.multiply(value, root), root)
+
+
+def _narrow_expm1(e: Emitter, r: Value) -> Value:
+    """e**r - 1 for |r| <= ln2 / 2: r + r**2 * q(r)."""
+    square = e.multiply(r, r)
+    return e.fma(square, e.polynomial(r, _tables(e).narrow), r)
+
+
+def emit_scaled_expm1(e: Emitter, x: Value, shift: int) -> Value:
+    """(e**x - 1) * 2**shift, accurate near 0; x must keep 2**(n + shift) normal."""
+    r, scale = _reduce(e, x, 1.0, shift)
+    return e.fma(scale, _narrow_expm1(e, r), e.subtract(scale, 2.0**shift))
+
+
+def emit_expm1(e: Emitter, x: Value) -> Value:
+    """e**x - 1, accurate near 0."""
+    tables = _tables(e)
+    bounded = e.share(e.at_most(x, tables.highest))
+    bounded = e.share(e.at_least(bounded, tables.expm1_lowest))
+    half = emit_scaled_expm1(e, bounded, -1)
+    return with_sign(e, e.multiply(half, 2.0), e.sign_of(x))
+
+
+def with_sign(e: Emitter, value: Value, sign: Value) -> Value:
+    """`value`, which is not negative or already has this sign, with the sign bit set where `sign` has
+    it; minus zero comes out right."""
+    return e.from_bits(e.bitwise_or(e.bits(value), sign))
+
+
+def emit_logistic(e: Emitter, x: Value) -> Value:
+    """1 / (1 + e**-x), written with e**-|x| so that neither side loses anything."""
+    lowest = _tables(e).lowest
+    exponent = e.share(e.at_least(e.negative(e.magnitude(x)), lowest))
+    small = e.share(emit_bounded_exp(e, exponent))
+    numerator = e.select(e.less(x, 0.0), small, 1.0)
+    return e.divide(numerator, e.add(small, 1.0))
+
+
+def emit_tanh(e: Emitter, x: Value) -> Value:
+    """tanh(|x|) = h / (h + 1) with h = (e**(2|x|) - 1) / 2, then the sign of x."""
+    bounded = e.share(e.at_most(e.magnitude(x), _tables(e).tanh_highest))
+    doubled = e.share(e.add(bounded, bounded))
+    half = e.share(emit_scaled_expm1(e, doubled, -1))
+    return with_sign(e, e.divide(half, e.add(half, 1.0)), e.sign_of(x))
+
+
+def emit_sinh(e: Emitter, x: Value) -> Value:
+    """With q = (e**|x| - 1) / 4: 2 q + q / (2 (q + 1/4)), then the sign of x."""
+    bounded = e.share(e.at_most(e.magnitude(x), _tables(e).highest + 0.6))
+    quarter = e.share(emit_scaled_expm1(e, bounded, -2))
+    inverse = e.multiply(e.divide(quarter, e.add(quarter, 0.25)), 0.5)
+    return with_sign(e, e.fma(quarter, 2.0, inverse), e.sign_of(x))
+
+
+def emit_cosh(e: Emitter, x: Value) -> Value:
+    """With q = e**|x| / 4: 2 q + 1 / (8 q)."""
+    bounded = e.share(e.at_most(e.magnitude(x), _tables(e).highest + 0.6))
+    r, scale = _reduce(e, bounded, 1.0, -2)
+    quarter = e.share(e.fma(scale, _narrow_expm1(e, r), scale))
+    return e.fma(quarter, 2.0, e.divide(0.125, quarter))

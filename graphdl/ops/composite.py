@@ -1,0 +1,183 @@
+"""Activations, written from primitives; fusion makes each one kernel."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+
+from graphdl.errors import ArgumentError
+from graphdl.graph.nodes import Tensor
+from graphdl.ops import elementwise as raw
+from graphdl.ops import movement, reduction
+from graphdl.ops.arguments import Operand, as_tensor, cast, filled, operand_lines
+from graphdl.typesystem.dtype import float32
+from graphdl.typesystem.shape import canonical_axes
+from graphdl.typesystem.tensor_type import Shape
+
+Axis = int | tuple[int, ...]
+
+
+def _floating(name: str, x: Operand) -> Tensor:
+    tensor = as_tensor(x, name)
+    return tensor if tensor.dtype.is_floating else cast(tensor, float32)
+
+
+def _like(value: float, x: Tensor) -> Tensor:
+    return filled(value, x.dtype, x.shape)
+
+
+def _is_positive(x: Tensor) -> Tensor:
+    result: Tensor = raw.greater(x, _like(0, x))
+    return result
+
+
+def relu(x: Operand) -> Tensor:
+    """x where it is above 0, else 0; the derivative at 0 is 0."""
+    tensor = as_tensor(x, "relu")
+    zero = _like(0, tensor)
+    result: Tensor = raw.select(raw.less_equal(tensor, zero), zero, tensor)
+    return result
+
+
+def relu6(x: Operand) -> Tensor:
+    """relu cut off at 6."""
+    positive = relu(x)
+    six = _like(6, positive)
+    result: Tensor = raw.select(raw.greater_equal(positive, six), six, positive)
+    return result
+
+
+def leaky_relu(x: Operand, negative_slope: float = 0.2) -> Tensor:
+    """x above 0, negative_slope * x below."""
+    tensor = _floating("leaky_relu", x)
+    below = raw.multiply(tensor, _like(negative_slope, tensor))
+    result: Tensor = raw.select(raw.less_equal(tensor, _like(0, tensor)), below, tensor)
+    return result
+
+
+def elu(x: Operand, alpha: float = 1.0) -> Tensor:
+    """x above 0, alpha * (exp(x) - 1) below. Clevert, Unterthiner, Hochreiter (2015)."""
+    tensor = _floating("elu", x)
+    return _exponential_below(tensor, tensor, alpha)
+
+
+def selu(x: Operand) -> Tensor:
+    """elu scaled so that activations keep mean 0 and variance 1. Klambauer et al. (2017)."""
+    tensor = _floating("selu", x)
+    scale = 1.0507009873554805
+    above = raw.multiply(tensor, _like(scale, tensor))
+    return _exponential_below(tensor, above, scale * 1.6732632423543772)
+
+
+def _exponential_below(x: Tensor, above: Tensor, factor: float) -> Tensor:
+    """`above` for x > 0, else factor * expm1(x); the branch not taken stays finite."""
+    is_positive = _is_positive(x)
+    safe = raw.select(is_positive, _like(0, x), x)
+    below = raw.expm1(safe)
+    if factor != 1.0:
+        below = raw.multiply(below, _like(factor, x))
+    result: Tensor = raw.select(is_positive, above, below)
+    return result
+
+
+def gelu(x: Operand, approximate: bool = False) -> Tensor:
+    """x times the normal distribution function at x. Hendrycks, Gimpel (2016).
+
+    `approximate` takes 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+    """
+    tensor = _floating("gelu", x)
+    half = raw.multiply(tensor, _like(0.5, tensor))
+    if approximate:
+        cube = raw.multiply(raw.multiply(tensor, tensor), tensor)
+        inner = raw.add(tensor, raw.multiply(cube, _like(0.044715, tensor)))
+        bent = raw.tanh(raw.multiply(inner, _like(sqrt(2 / pi), tensor)))
+    else:
+        bent = raw.erf(raw.multiply(tensor, _like(sqrt(0.5), tensor)))
+    result: Tensor = raw.multiply(half, raw.add(bent, _like(1, tensor)))
+    return result
+
+
+def softplus(x: Operand) -> Tensor:
+    """log(1 + exp(x)), without overflow."""
+    tensor = _floating("softplus", x)
+    positive = raw.maximum(tensor, _like(0, tensor))
+    result: Tensor = raw.add(positive, raw.log1p(raw.exp(raw.negative(raw.abs_(tensor)))))
+    return result
+
+
+def softsign(x: Operand) -> Tensor:
+    """x / (1 + |x|)."""
+    tensor = _floating("softsign", x)
+    result: Tensor = raw.divide(tensor, raw.add(raw.abs_(tensor), _like(1, tensor)))
+    return result
+
+
+def sigmoid(x: Operand) -> Tensor:
+    """1 / (1 + exp(-x))."""
+    result: Tensor = raw.logistic(_floating("sigmoid", x))
+    return result
+
+
+def hard_sigmoid(x: Operand) -> Tensor:
+    """relu6(x + 3) / 6."""
+    tensor = _floating("hard_sigmoid", x)
+    shifted = relu6(raw.add(tensor, _like(3, tensor)))
+    result: Tensor = raw.multiply(shifted, _like(1 / 6, tensor))
+    return result
+
+
+def log_sigmoid(x: Operand) -> Tensor:
+    """log(sigmoid(x)), without underflow."""
+    tensor = _floating("log_sigmoid", x)
+    result: Tensor = raw.negative(softplus(raw.negative(tensor)))
+    return result
+
+
+def silu(x: Operand) -> Tensor:
+    """x * sigmoid(x), also called swish."""
+    tensor = _floating("silu", x)
+    result: Tensor = raw.multiply(tensor, raw.logistic(tensor))
+    return result
+
+
+def mish(x: Operand) -> Tensor:
+    """x * tanh(softplus(x)). Misra (2019)."""
+    tensor = _floating("mish", x)
+    result: Tensor = raw.multiply(tensor, raw.tanh(softplus(tensor)))
+    return result
+
+
+def softmax(x: Operand, axis: Axis = -1) -> Tensor:
+    """exp(x) over its sum along axes, shifted by the largest element."""
+    tensor = _floating("softmax", x)
+    shifted, axes = _shift("softmax", tensor, axis)
+    powers: Tensor = raw.exp(shifted)
+    total = reduction.reduce_sum(powers, axes=axes)
+    result: Tensor = raw.divide(powers, _restore(total, tensor.shape, axes))
+    return result
+
+
+def log_softmax(x: Operand, axis: Axis = -1) -> Tensor:
+    """log(softmax(x)), without underflow."""
+    tensor = _floating("log_softmax", x)
+    shifted, axes = _shift("log_softmax", tensor, axis)
+    total = raw.log(reduction.reduce_sum(raw.exp(shifted), axes=axes))
+    result: Tensor = raw.subtract(shifted, _restore(total, tensor.shape, axes))
+    return result
+
+
+def _shift(name: str, x: Tensor, axis: Axis) -> tuple[Tensor, tuple[int, ...]]:
+    """x less its largest element along axes; the shift cancels, so it has no derivative."""
+    try:
+        axes = canonical_axes(axis, x.ndim, op=name)
+    except ArgumentError as error:
+        lines = operand_lines(x=x)
+        raise ArgumentError(error.message, details=lines, hint=error.hint) from None
+    largest = movement.stop_gradient(reduction.reduce_max(x, axes=axes))
+    shifted: Tensor = raw.subtract(x, _restore(largest, x.shape, axes))
+    return shifted, axes
+
+
+def _restore(reduced: Tensor, shape: Shape, axes: tuple[int, ...]) -> Tensor:
+    kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    result: Tensor = movement.broadcast_in_dim(reduced, shape=shape, broadcast_dimensions=kept)
+    return result

@@ -1,0 +1,157 @@
+"""From the walk's marks to groups: what each kernel evaluates, reads and stores, producers first."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Sequence
+
+from graphdl.graph.nodes import Graph, Node, Tensor
+from graphdl.graph.op import OpKind
+from graphdl.ops.leaves import constant
+from graphdl.ops.movement import reshape
+from graphdl.schedule.costs import is_pointwise
+from graphdl.schedule.drafts import Draft, Drafts
+from graphdl.schedule.groups import Group, GroupKind, Refusal, Schedule
+from graphdl.schedule.mark import Marks
+
+
+def is_literal(tensor: Tensor) -> bool:
+    """Whether a tensor is a single number that kernels write out in place."""
+    return tensor.node.op is constant and tensor.node.attributes["value"].array.size == 1
+
+
+def collect(
+    graph: Graph,
+    marks: Marks,
+    drafts: Drafts,
+    home: Sequence[int],
+    stored: Sequence[bool],
+    refusals: Sequence[Refusal],
+) -> Schedule:
+    """The Schedule that the walk decided on. Drafts that nobody needs are left out."""
+    collector = _Collector(marks, home, stored)
+    found = [group for draft in drafts.all if (group := collector.group(draft)) is not None]
+    ordered = _order(found, marks.cut)
+    makers = {
+        output.key: position for position, group in enumerate(ordered) for output in group.outputs
+    }
+    kept = tuple(
+        refusal
+        for refusal in refusals
+        if stored[marks.position[id(refusal.producer)]] or _is_view(refusal.producer)
+    )
+    return Schedule(graph, ordered, kept, makers, frozenset(marks.cut))
+
+
+def _is_view(node: Node) -> bool:
+    return node.op.kind in (OpKind.EFFECT, OpKind.REGION)
+
+
+class _Collector:
+    def __init__(self, marks: Marks, home: Sequence[int], stored: Sequence[bool]) -> None:
+        self.marks = marks
+        self.home = home
+        self.stored = stored
+
+    def group(self, draft: Draft) -> Group | None:
+        """The finished group; None when nothing of it is stored."""
+        nodes = self.marks.nodes
+        if draft.kind is GroupKind.HOST:
+            node = nodes[draft.members[0]]
+            inputs = tuple({operand.key: operand for operand in node.operands}.values())
+            return Group(draft.number, draft.kind, draft.domain, (node,), (node,), inputs, ())
+        outputs = [number for number in draft.members if self.stored[number]]
+        if not outputs:
+            return None
+        inside, inputs = self._walk(draft, outputs)
+        members = tuple(nodes[number] for number in sorted(inside))
+        return Group(
+            draft.number,
+            draft.kind,
+            draft.domain,
+            tuple(node for node in members if not is_pointwise(node) and _has_loops(node)),
+            members,
+            inputs,
+            tuple(nodes[number].results[0] for number in sorted(outputs)),
+        )
+
+    def _walk(self, draft: Draft, outputs: list[int]) -> tuple[set[int], tuple[Tensor, ...]]:
+        inside: set[int] = set()
+        inputs: dict[tuple[int, int], Tensor] = {}
+        stack = list(reversed(outputs))
+        while stack:
+            number = stack.pop()
+            if number in inside:
+                continue
+            inside.add(number)
+            for operand in self.marks.nodes[number].operands:
+                below = self.marks.at(operand)
+                if self._is_read(below, draft.number):
+                    if not is_literal(operand):
+                        inputs.setdefault(operand.key, operand)
+                else:
+                    stack.append(below)
+        return inside, tuple(inputs.values())
+
+    def _is_read(self, below: int, draft: int) -> bool:
+        if below < 0:
+            return True
+        node = self.marks.nodes[below]
+        if node.op.kind is OpKind.LEAF and node.op.name != "size":
+            return True
+        return self.stored[below] and self.home[below] != draft
+
+
+def _has_loops(node: Node) -> bool:
+    return node.op.kind is not OpKind.LEAF
+
+
+def _order(groups: list[Group], cut: set[tuple[int, int]]) -> tuple[Group, ...]:
+    """Producers first; otherwise in the order in which the groups were started."""
+    makers = {output.key: group.number for group in groups for output in group.outputs}
+    followers: dict[int, list[int]] = {group.number: [] for group in groups}
+    waiting: dict[int, int] = {}
+    for group in groups:
+        needed = {
+            makers[base.key]
+            for tensor in group.inputs
+            for base in memory_of(tensor, cut, makers)
+            if base.key in makers
+        } - {group.number}
+        waiting[group.number] = len(needed)
+        for number in needed:
+            followers[number].append(group.number)
+    by_number = {group.number: group for group in groups}
+    ready = [number for number, count in waiting.items() if not count]
+    heapq.heapify(ready)
+    result: list[Group] = []
+    while ready:
+        number = heapq.heappop(ready)
+        result.append(by_number[number])
+        for follower in followers[number]:
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                heapq.heappush(ready, follower)
+    assert len(result) == len(groups), "groups wait for each other"
+    return tuple(result)
+
+
+def memory_of(
+    tensor: Tensor, cut: Collection[tuple[int, int]], makers: Collection[tuple[int, int]]
+) -> list[Tensor]:
+    """The tensor whose memory holds these elements, then those that barriers in between wait for.
+
+    Reshapes, effects and barriers are views of their operands.
+    """
+    waits: list[Tensor] = []
+    while tensor.key not in cut and tensor.key not in makers:
+        node = tensor.node
+        if node.op is reshape:
+            tensor = node.operands[0]
+            continue
+        if node.op.kind not in (OpKind.EFFECT, OpKind.REGION):
+            break
+        for operand in node.operands:
+            waits.extend(memory_of(operand, cut, makers))
+        tensor = node.operands[tensor.index if node.op.kind is OpKind.REGION else 0]
+    return [tensor, *waits]

@@ -1,0 +1,135 @@
+"""What fusion knows before it starts: uses, and which tensors memory must hold in any case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphdl.graph.nodes import Graph, Node, Tensor
+from graphdl.graph.op import OpKind
+from graphdl.ops.movement import broadcast_in_dim, slice_, transpose
+from graphdl.schedule.accesses import stored_base
+from graphdl.schedule.costs import DEAR, is_pointwise, node_cost
+
+_IN_PLACE = frozenset({transpose, broadcast_in_dim, slice_})
+"""Movements that a contraction performs while it reads an operand."""
+
+
+@dataclass(slots=True)
+class Marks:
+    """Per node, in topological order.
+
+    `uses` counts consumers (through movements); `costs` what the whole cone above stored values
+    costs; `wanted`: stored in any case; `alone`: stored unless a group with folds computes it.
+    """
+
+    nodes: list[Node]
+    position: dict[int, int]
+    cut: set[tuple[int, int]]
+    uses: list[int]
+    costs: list[int]
+    wanted: list[bool]
+    alone: list[bool]
+
+    def at(self, tensor: Tensor) -> int:
+        """The position of a tensor's node; -1 for what the graph is given."""
+        return -1 if tensor.key in self.cut else self.position.get(id(tensor.node), -1)
+
+
+def mark(graph: Graph) -> Marks:
+    """Count uses and find the tensors that must be stored."""
+    nodes = graph.nodes()
+    count = len(nodes)
+    position = {id(node): number for number, node in enumerate(nodes)}
+    cut = {tensor.key for tensor in graph.inputs}
+    marks = Marks(
+        nodes, position, cut, [0] * count, [0] * count, [False] * count, [False] * count
+    )
+    for root in graph.roots:
+        _want(marks, root)
+        if (number := marks.at(root)) >= 0:
+            marks.uses[number] += 1
+    for node in nodes:
+        _count(marks, node)
+    for number in range(count - 1, -1, -1):
+        _spread_uses(marks, number)
+    for node in nodes:
+        _want_operands(marks, node)
+    return marks
+
+
+def _want(marks: Marks, tensor: Tensor) -> None:
+    number = marks.at(stored_base(tensor, marks.cut))
+    if number >= 0:
+        marks.wanted[number] = True
+
+
+def _count(marks: Marks, node: Node) -> None:
+    operands = {marks.at(operand) for operand in node.operands} - {-1}
+    total = node_cost(node)
+    for number in operands:
+        marks.uses[number] += 1
+        if is_pointwise(marks.nodes[number]):
+            total += marks.costs[number]
+    marks.costs[marks.position[id(node)]] = min(total, 1 << 20)
+
+
+def _spread_uses(marks: Marks, number: int) -> None:
+    """A movement with several consumers gives them to its operands."""
+    node = marks.nodes[number]
+    if node.op.kind is not OpKind.MOVEMENT or marks.uses[number] < 2:
+        return
+    for operand in node.operands:
+        below = marks.at(operand)
+        if below >= 0:
+            marks.uses[below] = max(marks.uses[below], marks.uses[number])
+
+
+def _want_operands(marks: Marks, node: Node) -> None:
+    match node.op.kind:
+        case OpKind.CONTRACTION:
+            for operand in node.operands:
+                _want_contraction_operand(marks, operand)
+        case OpKind.SCATTER:
+            _want(marks, node.operands[0])
+        case OpKind.EFFECT | OpKind.REGION:
+            for operand in node.operands:
+                _want(marks, operand)
+        case OpKind.GATHER:
+            _mark_repeated(marks, node.operands[0])
+        case OpKind.MOVEMENT if node.op is broadcast_in_dim:
+            _mark_repeated(marks, node.operands[0])
+
+
+def _mark_repeated(marks: Marks, tensor: Tensor) -> None:
+    """Read more often than it has elements: worth storing unless cheap."""
+    number = marks.at(tensor)
+    while number >= 0 and marks.nodes[number].op.kind is OpKind.MOVEMENT:
+        number = marks.at(marks.nodes[number].operands[0])
+    if number >= 0 and marks.costs[number] > 2:
+        marks.alone[number] = True
+
+
+def _want_contraction_operand(marks: Marks, operand: Tensor) -> None:
+    number = marks.at(contraction_source(operand, marks.cut))
+    if number < 0:
+        return
+    if is_pointwise(marks.nodes[number]) and marks.uses[number] == 1 and marks.costs[number] < 2:
+        return
+    marks.wanted[number] = True
+
+
+def contraction_source(
+    tensor: Tensor, cut: frozenset[tuple[int, int]] | set[tuple[int, int]]
+) -> Tensor:
+    """The tensor in memory that a contraction reads for this operand, in any order of axes.
+
+    A reshape is a view of memory, so what lies below it must have that order in memory.
+    """
+    while tensor.key not in cut and tensor.node.op in _IN_PLACE:
+        tensor = tensor.node.operands[0]
+    return stored_base(tensor, cut)
+
+
+def is_dear(cost: int) -> bool:
+    """Whether a value is kept rather than computed in a second sweep."""
+    return cost >= DEAR

@@ -1,0 +1,3 @@
+"""Fixtures and options that all tests share."""
+
+pytest_plugins = ["tests.plugins.golden"]
