@@ -98,17 +98,18 @@ class _Run:
     def graph(self, graph: Graph, arrays: Sequence[Array]) -> list[Array]:
         for tensor, array in zip(graph.inputs, arrays, strict=True):
             self.values[tensor.key] = array
+        given = {tensor.key for tensor in graph.inputs}
         for node in graph.nodes():
-            self.node(node)
+            self.node(node, given)
         for update in graph.updates:
             if update.variable.key not in self.values:
-                self.node(update.variable.node)
+                self.node(update.variable.node, given)
         return [self.fetch(tensor) for tensor in graph.outputs]
 
     def fetch(self, tensor: Tensor) -> Array:
         return self.values[tensor.key]
 
-    def node(self, node: Node) -> None:
+    def node(self, node: Node, given: set[tuple[int, int]]) -> None:
         operands = [self.fetch(operand) for operand in node.operands]
         results = self.compute(node, operands)
         if len(results) != len(node.result_types):
@@ -119,7 +120,8 @@ class _Run:
             if array.shape != shape or array.dtype != type_.dtype.numpy:
                 found = f"{array.dtype}{list(array.shape)}"
                 raise InternalError(f"{node.op.name} computed {found}, its type is {type_}: {node}")
-            self.values.setdefault((id(node), index), array)
+            if (id(node), index) not in given:
+                self.values[id(node), index] = array
         if node.op.has_effect:
             self.effects.append((node.serial, self.effect(node, operands)))
 

@@ -79,6 +79,9 @@ class _Binder:
     def solve(self, axis: _Axis) -> bool:
         """Bind the last unknown name of coefficient*name + constant; whether that was possible."""
         match substitute(axis.wanted, {symbol: pair[0] for symbol, pair in self.bound.items()}):
+            case Symbol() as symbol:
+                self.bound[symbol] = (axis.given, axis)
+                return True
             case Sum(terms=((coefficient, (Symbol() as symbol,)),), constant=constant):
                 value, rest = divmod(axis.given - constant, coefficient)
                 if rest or value < 0:

@@ -47,7 +47,8 @@ class Layer:
         `training=True` or `False` fixes `gd.is_training()` for this call; None leaves it to
         `gd.function`.
         """
-        for label, child in self._labelled_children():
+        # Backwards: a layer with two names goes by the first.
+        for label, child in reversed(list(self._labelled_children())):
             child._label = label
         with ExitStack() as stack:
             stack.enter_context(name_scope(self.name or self._label or snake_case(type(self))))

@@ -91,8 +91,9 @@ def sparse_categorical_crossentropy(
     along = canonical_axis(axis, prediction.ndim, op=name)
     truth = _require_labels(name, truth, prediction, along)
     scores = log_softmax(prediction, along) if from_logits else prediction
-    chosen = squeeze(take_along_axis(scores, expand_dims(truth, axis=along), axis=along), along)
-    return _reduce(name, -chosen if from_logits else -log(chosen), reduction, sample_weight)
+    chosen = take_along_axis(scores, expand_dims(truth, axis=along), axis=along)
+    logarithms = squeeze(chosen if from_logits else log(chosen), axis=along)
+    return _reduce(name, -logarithms, reduction, sample_weight)
 
 
 def binary_crossentropy(

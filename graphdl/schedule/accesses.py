@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from graphdl.graph.nodes import Node, Tensor
 from graphdl.graph.op import OpKind
 from graphdl.ops.indexing import gather
@@ -62,7 +64,7 @@ def _gathered(node: Node, index: Index) -> list[tuple[Tensor, Index]]:
     return [(operand, (*index[:axis], found, *index[axis + 1 :])), (indices, index)]
 
 
-def stored_base(tensor: Tensor, cut: frozenset[tuple[int, int]] | set[tuple[int, int]]) -> Tensor:
+def stored_base(tensor: Tensor, cut: Collection[tuple[int, int]]) -> Tensor:
     """The tensor whose memory holds `tensor`: reshapes, effects and barriers are only views."""
     while tensor.key not in cut:
         node = tensor.node

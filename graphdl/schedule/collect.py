@@ -106,7 +106,7 @@ def _has_loops(node: Node) -> bool:
     return node.op.kind is not OpKind.LEAF
 
 
-def _order(groups: list[Group], cut: set[tuple[int, int]]) -> tuple[Group, ...]:
+def _order(groups: list[Group], cut: Collection[tuple[int, int]]) -> tuple[Group, ...]:
     """Producers first; otherwise in the order in which the groups were started."""
     makers = {output.key: group.number for group in groups for output in group.outputs}
     followers: dict[int, list[int]] = {group.number: [] for group in groups}

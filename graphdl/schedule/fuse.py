@@ -17,7 +17,7 @@ from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.op import OpKind
 from graphdl.ops.effect import OPS as EFFECTS
 from graphdl.ops.leaves import size as size_op
-from graphdl.ops.movement import reshape
+from graphdl.ops.movement import broadcast_in_dim, reshape
 from graphdl.ops.random import random_bits
 from graphdl.schedule.accesses import Index, operand_accesses
 from graphdl.schedule.collect import collect
@@ -183,9 +183,17 @@ class _Fuser:
                 continue
             elif self.source[below] or self.stored[below] or self.home[below] >= 0:
                 return True
-            elif any(self.nodes[read].result_types[0].rank for read in self.reads[below]):
+            elif not self._is_spread_number(operand):
                 return True
         return False
+
+    def _is_spread_number(self, tensor: Tensor) -> bool:
+        """Whether every element of a free tensor is one and the same number."""
+        while tensor.ndim:
+            if self.marks.at(tensor) < 0 or tensor.node.op is not broadcast_in_dim:
+                return False
+            tensor = tensor.node.operands[0]
+        return True
 
     def _can_compute(self, number: int, place: Index, draft: Draft, level: Index) -> bool:
         """Whether a member can be had at another index than its own: its folds not, all else yes,
@@ -229,7 +237,8 @@ class _Fuser:
 
     def _note_reads(self, draft: Draft, number: int) -> None:
         for below in self._direct_reads(self.nodes[number]):
-            if self.home[below] != draft.number and below not in draft.reads:
+            is_outside = below < 0 or self.home[below] != draft.number
+            if is_outside and below not in draft.reads:
                 draft.reads.add(below)
                 self.readers.setdefault((below, draft.domain), []).append(draft.number)
 
@@ -238,9 +247,7 @@ class _Fuser:
         found: set[int] = set()
         for operand in node.operands:
             below = self.marks.at(operand)
-            if below < 0:
-                continue
-            if self.source[below] or self.stored[below] or self.home[below] >= 0:
+            if below < 0 or self.source[below] or self.stored[below] or self.home[below] >= 0:
                 found.add(below)
             elif len(self.reads[below]) <= MAXIMUM_READS:
                 found |= self.reads[below]
@@ -288,7 +295,7 @@ class _Fuser:
         return self.cost[number] > 1
 
     def _is_number(self, number: int) -> bool:
-        return not self.nodes[number].result_types[0].rank
+        return not self.marks.rank(number)
 
     def _start_pointwise(self, number: int) -> None:
         """Give a free node a group: one that already reads the same over the same loops, or new."""
@@ -308,7 +315,7 @@ class _Fuser:
             return self.scalars[-4:]
         found: list[int] = []
         for read in sorted(self.reads[number]):
-            if self.nodes[read].result_types[0].rank:
+            if self.marks.rank(read):
                 found.extend(self.readers.get((read, domain), ())[-4:])
         return [each for each in dict.fromkeys(found) if self._is_elementwise(each)]
 

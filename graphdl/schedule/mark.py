@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from graphdl.graph.nodes import Graph, Node, Tensor
@@ -24,15 +25,23 @@ class Marks:
 
     nodes: list[Node]
     position: dict[int, int]
-    cut: set[tuple[int, int]]
+    cut: dict[tuple[int, int], int]
+    inputs: tuple[Tensor, ...]
     uses: list[int]
     costs: list[int]
     wanted: list[bool]
     alone: list[bool]
 
     def at(self, tensor: Tensor) -> int:
-        """The position of a tensor's node; -1 for what the graph is given."""
-        return -1 if tensor.key in self.cut else self.position.get(id(tensor.node), -1)
+        """The position of a tensor's node; negative numbers count the graph's inputs."""
+        given = self.cut.get(tensor.key)
+        return given if given is not None else self.position[id(tensor.node)]
+
+    def rank(self, number: int) -> int:
+        """The number of axes of what stands at a position."""
+        if number < 0:
+            return self.inputs[-1 - number].ndim
+        return self.nodes[number].result_types[0].rank
 
 
 def mark(graph: Graph) -> Marks:
@@ -40,10 +49,10 @@ def mark(graph: Graph) -> Marks:
     nodes = graph.nodes()
     count = len(nodes)
     position = {id(node): number for number, node in enumerate(nodes)}
-    cut = {tensor.key for tensor in graph.inputs}
-    marks = Marks(
-        nodes, position, cut, [0] * count, [0] * count, [False] * count, [False] * count
-    )
+    cut = {tensor.key: -1 - number for number, tensor in enumerate(graph.inputs)}
+    costs, uses = [0] * count, [0] * count
+    wanted, alone = [False] * count, [False] * count
+    marks = Marks(nodes, position, cut, graph.inputs, uses, costs, wanted, alone)
     for root in graph.roots:
         _want(marks, root)
         if (number := marks.at(root)) >= 0:
@@ -64,9 +73,11 @@ def _want(marks: Marks, tensor: Tensor) -> None:
 
 
 def _count(marks: Marks, node: Node) -> None:
-    operands = {marks.at(operand) for operand in node.operands} - {-1}
+    operands = {marks.at(operand) for operand in node.operands}
     total = node_cost(node)
     for number in operands:
+        if number < 0:
+            continue
         marks.uses[number] += 1
         if is_pointwise(marks.nodes[number]):
             total += marks.costs[number]
@@ -118,9 +129,7 @@ def _want_contraction_operand(marks: Marks, operand: Tensor) -> None:
     marks.wanted[number] = True
 
 
-def contraction_source(
-    tensor: Tensor, cut: frozenset[tuple[int, int]] | set[tuple[int, int]]
-) -> Tensor:
+def contraction_source(tensor: Tensor, cut: Collection[tuple[int, int]]) -> Tensor:
     """The tensor in memory that a contraction reads for this operand, in any order of axes.
 
     A reshape is a view of memory, so what lies below it must have that order in memory.

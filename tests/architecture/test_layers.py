@@ -1,6 +1,6 @@
 """Who may import whom. The table is the law: a module imports only lower floors.
 
-Modules of one floor are strangers; inside one folder (and among the plain files directly in
+Modules of one floor are strangers, but for SIDEWAYS; inside one folder (and among the plain files directly in
 graphdl/) imports are free. All imports are absolute and stand at the top of the file.
 """
 
@@ -28,6 +28,9 @@ FLOORS: dict[int, tuple[str, ...]] = {
     1: ("typesystem",),
     0: ("errors", "config", "source_location"),
 }
+
+SIDEWAYS = frozenset({("program", "kernel")})
+"""Imports within one floor: a program holds kernels, and its text theirs."""
 
 ANYWHERE = frozenset({"numpy", "ml_dtypes", "safetensors"})
 """Libraries that any module may import; the standard library may be imported, too."""
@@ -152,7 +155,7 @@ def floor_of(unit: str) -> int:
 
 def are_strangers(left: str, right: str, root: Path) -> bool:
     """Whether both live on one floor, in different folders."""
-    if left == right or floor_of(left) != floor_of(right):
+    if left == right or floor_of(left) != floor_of(right) or (left, right) in SIDEWAYS:
         return False
     return not all((root / f"{unit}.py").exists() for unit in (left, right))
 
@@ -248,6 +251,13 @@ def test_strangers_on_one_floor_are_noticed(tmp_path: Path) -> None:
     assert list(floor_violations(tmp_path)) == []
     plant(tmp_path, "backends/cpu/load.py", "from graphdl.backends.triton import target\n")
     assert len(list(floor_violations(tmp_path))) == 1
+
+
+def test_sideways_imports_go_one_way(tmp_path: Path) -> None:
+    plant(tmp_path, "kernel/nodes.py", "from graphdl.graph import nodes\n")
+    assert len(list(floor_violations(tmp_path))) == 1
+    assert are_strangers("kernel", "program", tmp_path)
+    assert not are_strangers("program", "kernel", tmp_path)
 
 
 def plant(root: Path, file: str, source: str) -> None:

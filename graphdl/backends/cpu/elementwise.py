@@ -23,8 +23,8 @@ from graphdl.backends.cpu.nests import (
     comparisons_vary,
     cost,
     index_varies,
+    is_heavy,
     mask_lanes,
-    operation_count,
     replace_symbols,
     stride,
     varying_symbols,
@@ -93,15 +93,17 @@ class _Lanes:
         self.axis, self.body, self.native, self.wide = axis, body, native, wide
 
     def loops(self, start: Size, stop: Size) -> tuple[Statement, ...]:
-        """Full vectors of `wide` lanes, then masked vectors of `native` lanes."""
+        """Full vectors of `wide` lanes, then masked vectors of `native` lanes; a heavy body runs in
+        masked vectors throughout, so that it is compiled once."""
         extent = self.axis.stop
-        whole = extent // self.wide * self.wide
+        whole = 0 if is_heavy(self.body) else extent // self.wide * self.wide
         made = []
         if whole != 0:
             main = self._loop("j", start, minimum(whole, stop), self.wide, False)
             made.append(main)
         if whole != extent:
-            made.append(self._loop("m", maximum(whole, start), stop, self.native, True))
+            is_masked = extent % self.native != 0
+            made.append(self._loop("m", maximum(whole, start), stop, self.native, is_masked))
         return tuple(made)
 
     def _loop(self, name: str, start: Size, stop: Size, lanes: int, is_masked: bool) -> Loop:
@@ -151,11 +153,9 @@ def _score(nest: Nest, symbol: Symbol) -> int | None:
 
 def unroll_factor(nest: Nest, target: CpuTarget) -> int:
     """Vectors per iteration: several while the body is light and registers last."""
-    operations = operation_count(nest.body)
-    has_many_registers = target.vector_bits == 512
-    if operations <= 8:
-        return 4 if has_many_registers else 2
-    return 2 if operations <= 24 and has_many_registers else 1
+    if is_heavy(nest.body):
+        return 1
+    return 4 if target.vector_bits == 512 else 2
 
 
 def make_tasks(loops: Sequence[Loop]) -> tuple[Symbol, Size, tuple[Let, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from graphdl.kernel.nodes import (
@@ -268,12 +268,28 @@ def comparisons_vary(
 def mask_lanes(body: Sequence[Statement], lane: Symbol, mask: Comparison) -> tuple[Statement, ...]:
     """Statements whose stores, and loads that differ by lane, happen only where `mask` holds."""
     varying = varying_symbols(body, {lane})
+    masked = Rewriter(
+        load=lambda each: _mask_load(each, varying, mask),
+        store=lambda each: replace(each, mask=(*each.mask, mask)),
+    )
+    return masked.body(body)
+
+
+def mask_loads(
+    statement: Statement, varying: frozenset[Symbol], mask: Comparison, kept: Container[str]
+) -> Statement:
+    """A statement whose loads that vary happen only where `mask` holds, but for the buffers
+    `kept`."""
 
     def load(each: Load) -> Load:
-        is_varying = index_varies(each.index, varying)
-        return replace(each, mask=(*each.mask, mask)) if is_varying else each
+        return each if each.buffer in kept else _mask_load(each, varying, mask)
 
-    return Rewriter(load=load, store=lambda each: replace(each, mask=(*each.mask, mask))).body(body)
+    return Rewriter(load=load).statement(statement)
+
+
+def _mask_load(load: Load, varying: frozenset[Symbol], mask: Comparison) -> Load:
+    is_varying = index_varies(load.index, varying)
+    return replace(load, mask=(*load.mask, mask)) if is_varying else load
 
 
 # Facts --------------------------------------------------------------------------------------------
@@ -382,3 +398,12 @@ def operation_count(body: Iterable[Statement]) -> int:
         for value in statement_values(statement)
         for each in walk_value(value)
     )
+
+
+HEAVY = 12
+"""Arithmetic nodes from which a body costs more than the masks of its lanes."""
+
+
+def is_heavy(body: Iterable[Statement]) -> bool:
+    """Whether a body is better compiled once, masked, than twice, with and without masks."""
+    return operation_count(body) > HEAVY

@@ -14,7 +14,7 @@ accumulator is one lane of a register, so that the order is the same at every ve
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from graphdl.backends.cpu.columns import PAIRS, Serializer, identity, needs_partials
@@ -24,7 +24,9 @@ from graphdl.backends.cpu.nests import (
     comparisons_vary,
     cost,
     index_varies,
+    is_heavy,
     mask_lanes,
+    mask_loads,
     replace_symbols,
     varying_symbols,
     walk,
@@ -135,13 +137,15 @@ class _Rows:
     def _stores(self, sweep: Sweep) -> tuple[Statement, ...]:
         """A sweep that folds nothing: lanes along the last axis, loops over the others."""
         axis = sweep.axes[-1]
-        whole = axis.extent // self.lanes * self.lanes
+        whole = 0 if is_heavy(sweep.body) else axis.extent // self.lanes * self.lanes
         made: tuple[Statement, ...] = ()
         if whole != 0:
             made += (self._store_loop(sweep.body, axis, 0, whole, self.lanes),)
         if whole != axis.extent:
-            mask = Comparison(axis.symbol, "<", axis.extent)
-            masked = mask_lanes(sweep.body, axis.symbol, mask)
+            masked = sweep.body
+            if axis.extent % self.native != 0:
+                mask = Comparison(axis.symbol, "<", axis.extent)
+                masked = mask_lanes(sweep.body, axis.symbol, mask)
             made += (self._store_loop(masked, axis, whole, axis.extent, self.native),)
         for outer in reversed(sweep.axes[:-1]):
             made = (Loop(outer.symbol, 0, outer.extent, 1, LoopKind.SERIAL, made),)
@@ -159,30 +163,73 @@ class _Rows:
 
     def _reduce(self, sweep: Sweep) -> tuple[Statement, ...]:
         """A sweep over one axis that folds into partials."""
-        axis = sweep.axes[0]
         partials = [
-            _Partials(
-                each, Buffer(self._fresh("p"), each.values[0].dtype, (LANES,), Space.REGISTER)
-            )
-            for each in sweep.accumulators
+            _Partials(each, self._buffer(each, Space.REGISTER)) for each in sweep.accumulators
         ]
-        made: list[Statement] = [Allocate(each.buffer) for each in partials]
-        made.append(self._chunk(0, lambda index: tuple(each.start(index) for each in partials)))
-        chunk, whole = Symbol(self._fresh("k")), axis.extent // LANES
+        body = (*sweep.body, *(each.join(0, None) for each in partials))
+        loops = self._rolled(sweep, partials) if is_heavy(body) else self._unrolled(sweep, partials)
+        folds = (
+            Fold(each.accumulator.names[0], each.accumulator.reducer, each.buffer.name)
+            for each in partials
+        )
+        return (*(Allocate(each.buffer) for each in partials), *loops, *folds)
+
+    def _buffer(self, accumulator: Accumulator, space: Space) -> Buffer:
+        return Buffer(self._fresh("p"), accumulator.values[0].dtype, (LANES,), space)
+
+    def _unrolled(self, sweep: Sweep, partials: Sequence[_Partials]) -> list[Statement]:
+        """LANES points per iteration, partials in registers; then the last points, masked."""
+        extent = sweep.axes[0].extent
+        made: list[Statement] = [self._start(partials)]
+        chunk, whole = Symbol(self._fresh("k")), extent // LANES
         if whole != 0:
             points = self._points(sweep, partials, chunk * LANES, is_masked=False)
             made.append(Loop(chunk, 0, whole, 1, LoopKind.SERIAL, (points,)))
-        if whole * LANES != axis.extent:
+        if whole * LANES != extent:
             made.append(self._points(sweep, partials, whole * LANES, is_masked=True))
-        made += [
-            Fold(each.accumulator.names[0], each.accumulator.reducer, each.buffer.name)
-            for each in partials
-        ]
-        return tuple(made)
+        return made
 
-    def _chunk(self, base: Size, make: object) -> Loop:
-        """LANES points from `base`: vectors of lanes, unrolled."""
-        assert callable(make)
+    def _start(self, partials: Sequence[_Partials]) -> Loop:
+        return self._chunk(lambda index: tuple(each.start(index) for each in partials))
+
+    def _rolled(self, sweep: Sweep, partials: Sequence[_Partials]) -> list[Statement]:
+        """One vector per iteration, partials in memory: a long body is compiled once."""
+        axis = sweep.axes[0]
+        kept = [
+            replace(each, buffer=self._buffer(each.accumulator, Space.THREAD)) for each in partials
+        ]
+        is_masked = axis.extent % self.native != 0
+        mask = Comparison(axis.symbol, "<", axis.extent) if is_masked else None
+        base, lane = Symbol(self._fresh("j")), Symbol(self._fresh("v"))
+        place = base % LANES + lane
+        body = self._masked_body(sweep, kept, place, mask)
+        placed = replace_symbols(body, {axis.symbol: base + lane})
+        vector = Loop(lane, 0, self.native, 1, LoopKind.VECTOR, placed)
+        return [
+            *(Allocate(each.buffer) for each in kept),
+            self._start(kept),
+            Loop(base, 0, axis.extent, self.native, LoopKind.SERIAL, (vector,)),
+            self._chunk(lambda index: _copies(kept, partials, index)),
+        ]
+
+    def _masked_body(
+        self,
+        sweep: Sweep,
+        partials: Sequence[_Partials],
+        place: Size,
+        mask: Comparison | None,
+    ) -> tuple[Statement, ...]:
+        """The sweep's body and the joins; masked, the joins select and the rest is masked."""
+        joins = tuple(each.join(place, mask) for each in partials)
+        lane = sweep.axes[0].symbol
+        if mask is None:
+            return (*sweep.body, *joins)
+        varying = varying_symbols(sweep.body, {lane})
+        values = tuple(mask_loads(join, varying, mask, {join.buffer}) for join in joins)
+        return (*mask_lanes(sweep.body, lane, mask), *values)
+
+    def _chunk(self, make: Callable[[Size], tuple[Statement, ...]]) -> Loop:
+        """LANES partials: vectors of lanes, unrolled."""
         part, lane = Symbol(self._fresh("u")), Symbol(self._fresh("v"))
         body = make(part * self.lanes + lane)
         vector = Loop(lane, 0, self.lanes, 1, LoopKind.VECTOR, body)
@@ -195,16 +242,13 @@ class _Rows:
         axis = sweep.axes[0]
         mask = Comparison(axis.symbol, "<", axis.extent) if is_masked else None
         part, lane = Symbol(self._fresh("u")), Symbol(self._fresh("v"))
-        width = self.native if is_masked else self.lanes
-        index = part * width + lane
-        body: tuple[Statement, ...] = (*sweep.body, *(each.join(index, mask) for each in partials))
-        if mask is not None:
-            body = _mask_all_but(body, axis.symbol, mask, {each.buffer.name for each in partials})
+        index = part * self.lanes + lane
+        body = self._masked_body(sweep, partials, index, mask)
         placed = replace_symbols(body, {axis.symbol: base + index})
-        vector: Statement = Loop(lane, 0, width, 1, LoopKind.VECTOR, placed)
-        if is_masked:
-            vector = If((Comparison(base + part * width, "<", axis.extent),), (vector,))
-        return Loop(part, 0, LANES // width, 1, LoopKind.UNROLL, (vector,))
+        vector: Statement = Loop(lane, 0, self.lanes, 1, LoopKind.VECTOR, placed)
+        if is_masked and self.lanes < LANES:
+            vector = If((Comparison(base + part * self.lanes, "<", axis.extent),), (vector,))
+        return Loop(part, 0, LANES // self.lanes, 1, LoopKind.UNROLL, (vector,))
 
     # argmax ---------------------------------------------------------------------------------------
 
@@ -239,21 +283,13 @@ class _Rows:
         )
 
 
-def _mask_all_but(
-    body: Sequence[Statement], lane: Symbol, mask: Comparison, kept: set[str]
+def _copies(
+    sources: Sequence[_Partials], targets: Sequence[_Partials], index: Size
 ) -> tuple[Statement, ...]:
-    """`mask_lanes`, leaving the register buffers `kept` alone: their lanes are selected."""
-    split = next(
-        (at for at, each in enumerate(body) if isinstance(each, Store) and each.buffer in kept),
-        len(body),
+    return tuple(
+        Store(target.buffer.name, (index,), Load(source.buffer.name, (index,), source.buffer.dtype))
+        for source, target in zip(sources, targets, strict=True)
     )
-    inner = mask_lanes(body, lane, mask)
-    joins = [
-        replace(masked, mask=original.mask)
-        for masked, original in zip(inner[split:], body[split:], strict=True)
-        if isinstance(masked, Store) and isinstance(original, Store)
-    ]
-    return (*inner[:split], *joins)
 
 
 def _is_vectorizable(sweep: Sweep) -> bool:

@@ -16,8 +16,9 @@ from graphdl.backends.triton.recipes import (
     Recipe,
     choose_recipe,
     match_contraction,
-    nest_of,
     names_of,
+    nest_of,
+    thread_buffers,
 )
 from graphdl.backends.triton.scalars import LANGUAGE_TYPE, POINTER_TYPE
 from graphdl.backends.triton.writer import Writer
@@ -135,6 +136,7 @@ def generate(kernel: Kernel) -> tuple[TritonFunction, ...]:
 
 def _generate_nest(kernel: Kernel, nest: Nest, name: str) -> TritonFunction:
     writer = Writer(kernel, {symbol: symbol.name for symbol in kernel.sizes})
+    writer.allocate(thread_buffers(nest.body))
     recipe = choose_recipe(kernel, nest)
     match recipe:
         case Recipe.CONTRACTION:
@@ -215,7 +217,7 @@ def _write_contraction(
     with writer.shaped("[BLOCK_M, BLOCK_N]"), writer.masked(*inside):
         writer.body(found.epilogue)
     grid = multiply(product(batch), multiply(row_tiles, column_tiles))
-    return grid, {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32}, 4, 3
+    return grid, {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32}, 8, 3
 
 
 def _write_dot(

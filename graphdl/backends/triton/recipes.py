@@ -7,12 +7,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from graphdl.backends.triton.scalars import children
 from graphdl.kernel.nodes import (
     Accumulator,
+    Allocate,
     Binary,
+    Buffer,
+    If,
     IndexValue,
     Kernel,
     Let,
@@ -25,7 +30,6 @@ from graphdl.kernel.nodes import (
     Value,
     Variable,
 )
-from graphdl.backends.triton.scalars import children
 from graphdl.typesystem.expression import Size, Symbol, free_symbols
 
 
@@ -159,3 +163,14 @@ def names_of(value: Value, lets: dict[str, Value]) -> frozenset[str]:
         pending.extend(lets[name] for name in names - found)
         found |= names
     return frozenset(found)
+
+
+def thread_buffers(body: tuple[Statement, ...]) -> Iterator[Buffer]:
+    """The THREAD buffers that a nest allocates, in order."""
+    for statement in body:
+        if isinstance(statement, Allocate):
+            yield statement.buffer
+        elif isinstance(statement, Loop | Sweep | If):
+            yield from thread_buffers(statement.body)
+        if isinstance(statement, If):
+            yield from thread_buffers(statement.otherwise)

@@ -6,7 +6,7 @@ the masks in force, and the shape of one value ("[]" for a scalar, "[BLOCK]" for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -168,8 +168,8 @@ class Writer:
                     self.body(body, tile)
                 with self.masked(f"(({text}) == 0)"):
                     self.body(otherwise, tile)
-            case Allocate(buffer):
-                self.allocate(buffer)
+            case Allocate():
+                return
             case _:
                 raise TargetError(f"the cuda target has no {type(statement).__name__} statement")
 
@@ -178,12 +178,12 @@ class Writer:
         self.line(f"{name} = {self.value(value)}")
         self.symbols[Symbol(name)] = name
 
-    def allocate(self, buffer: Buffer) -> None:
-        """Give a THREAD buffer its place in this program's scratch memory."""
-        offset = self.scratch_words
-        words = floor_divide(multiply(product(buffer.shape), buffer.dtype.itemsize) + 7, 8)
-        self.threads[buffer.name] = (buffer, offset)
-        self.scratch_words = add(offset, words)
+    def allocate(self, buffers: Iterable[Buffer]) -> None:
+        """Give THREAD buffers their places in one program's scratch memory."""
+        for buffer in buffers:
+            words = floor_divide(multiply(product(buffer.shape), buffer.dtype.itemsize) + 7, 8)
+            self.threads[buffer.name] = (buffer, self.scratch_words)
+            self.scratch_words = add(self.scratch_words, words)
 
     def store(self, statement: Store) -> None:
         """Write a block or a scalar."""
@@ -212,8 +212,8 @@ class Writer:
 
     def carry_in(self, carry: Carry) -> None:
         """Start a carried value as a block of the current shape."""
-        dtype = LANGUAGE_TYPE[carry.initial.dtype.name]
-        self.line(f"{carry.name} = tl.zeros({self.shape}, {dtype}) + {self.value(carry.initial)}")
+        self.line(f"{carry.name} = {self.same_shape(carry.initial)}")
+        self.symbols[Symbol(carry.name)] = carry.name
 
     def serial_sweep(self, sweep: Sweep) -> None:
         """A sweep inside each lane: one point at a time, ascending."""
@@ -255,11 +255,8 @@ class Writer:
     def start(self, accumulator: Accumulator, shape: str) -> None:
         """Bind the accumulator's names to its identity."""
         value = accumulator.values[0]
-        dtype = LANGUAGE_TYPE[value.dtype.name]
         identity = constant_text(reducer_identity(accumulator.reducer, value.dtype))
-        self.line(f"{accumulator.names[0]} = tl.zeros({shape}, {dtype}) + {identity}")
-        if value.dtype.is_bool:
-            self.line(f"{accumulator.names[0]} = ({accumulator.names[0]} != 0)")
+        self.line(f"{accumulator.names[0]} = {identity.replace('[]', shape, 1)}")
         if len(accumulator.names) == 2:
             self.line(f"{accumulator.names[1]} = tl.full({shape}, 9223372036854775807, tl.int64)")
         for name in accumulator.names:
@@ -365,10 +362,12 @@ class Writer:
 
     def same_shape(self, value: Value) -> str:
         """The value's text, broadcast to the current shape (tl.fma does not broadcast)."""
+        text = self.value(value)
         if self.shape == "[]":
-            return self.value(value)
-        dtype = LANGUAGE_TYPE[value.dtype.name]
-        return self.bind("t", f"tl.zeros({self.shape}, {dtype}) + {self.value(value)}")
+            return text
+        if isinstance(value, Constant):
+            return text.replace("[]", self.shape, 1)
+        return f"tl.broadcast_to({text}, {self.shape})"
 
     def expanded(self, value: Value) -> str:
         """A function that Triton lacks, as arithmetic."""

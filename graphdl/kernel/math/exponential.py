@@ -29,6 +29,14 @@ class _Tables:
     narrow: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reduced:
+    """The remainder r, and 2**(n + shift)."""
+
+    r: Value
+    scale: Value
+
+
 _LOG2_E = 1.4426950408889634
 
 _SINGLE = _Tables(
@@ -94,16 +102,18 @@ def _tables(e: Emitter) -> _Tables:
     return _SINGLE if e.is_single else _DOUBLE
 
 
-def _reduce(e: Emitter, x: Value, unit: float, shift: int) -> tuple[Value, Value]:
-    """(r, 2**(n + shift)) with x = n * unit * ln2 + r and n an integer; unit a power of two."""
+def _reduce(e: Emitter, x: Value, unit: float, shift: int, short: bool = False) -> _Reduced:
+    """x = n * unit * ln2 + r with n an integer; unit a power of two. `short` takes ln2 as one number,
+    which is enough where a large n makes the error in r harmless."""
     tables = _tables(e)
     magic = e.format.magic + (e.format.bias + shift)
     total = e.share(e.fma(x, _LOG2_E / unit, magic))
     n = e.share(e.subtract(total, magic))
     r = e.fma(n, -unit * tables.ln2_high, x)
-    r = e.share(e.fma(n, -unit * tables.ln2_low, r))
+    if not short:
+        r = e.fma(n, -unit * tables.ln2_low, r)
     scale = e.from_bits(e.shift_left(e.bits(total), e.format.fraction_bits))
-    return r, e.share(scale)
+    return _Reduced(e.share(r), e.share(scale))
 
 
 def emit_exp(e: Emitter, x: Value) -> Value:
@@ -115,21 +125,36 @@ def emit_exp(e: Emitter, x: Value) -> Value:
 
 def emit_bounded_exp(e: Emitter, x: Value) -> Value:
     """e**x for x that the caller keeps between the logarithms of 0 and infinity."""
-    r, root = _reduce(e, x, 2.0, 0)
-    value = e.polynomial(r, (1.0, 1.0, *_tables(e).wide))
-    return e.multiply(e.multiply(value, root), root)
+    reduced = _reduce(e, x, 2.0, 0)
+    value = e.polynomial(reduced.r, (1.0, 1.0, *_tables(e).wide))
+    return e.multiply(e.multiply(value, reduced.scale), reduced.scale)
 
 
-def _narrow_expm1(e: Emitter, r: Value) -> Value:
-    """e**r - 1 for |r| <= ln2 / 2: r + r**2 * q(r)."""
-    square = e.multiply(r, r)
-    return e.fma(square, e.polynomial(r, _tables(e).narrow), r)
+def emit_negative_exp(e: Emitter, x: Value) -> Value:
+    """e**x for x <= 0: a scale of 2**(n + lift) is normal even where the result is not."""
+    lift = e.format.fraction_bits + 1
+    x = e.share(e.at_least(x, _tables(e).lowest))
+    reduced = _reduce(e, x, 1.0, lift)
+    value = e.multiply(_narrow_exp(e, reduced.r), reduced.scale)
+    return e.multiply(value, 2.0**-lift)
 
 
-def emit_scaled_expm1(e: Emitter, x: Value, shift: int) -> Value:
+def _narrow_exp(e: Emitter, r: Value) -> Value:
+    """e**r for |r| <= ln2 / 2."""
+    return e.polynomial(r, (1.0, 1.0, *_tables(e).narrow))
+
+
+def _narrow_expm1(e: Emitter, r: Value, unit: float = 1.0) -> Value:
+    """(e**(r / unit) - 1) * unit for |r / unit| <= ln2 / 2: r + r**2 * q(r)."""
+    coefficients = [c / unit ** (k + 1) for k, c in enumerate(_tables(e).narrow)]
+    return e.fma(e.multiply(r, r), e.polynomial(r, coefficients), r)
+
+
+def _scaled_expm1(e: Emitter, x: Value, shift: int) -> Value:
     """(e**x - 1) * 2**shift, accurate near 0; x must keep 2**(n + shift) normal."""
-    r, scale = _reduce(e, x, 1.0, shift)
-    return e.fma(scale, _narrow_expm1(e, r), e.subtract(scale, 2.0**shift))
+    reduced = _reduce(e, x, 1.0, shift)
+    whole = e.subtract(reduced.scale, 2.0**shift)
+    return e.fma(reduced.scale, _narrow_expm1(e, reduced.r), whole)
 
 
 def emit_expm1(e: Emitter, x: Value) -> Value:
@@ -137,8 +162,13 @@ def emit_expm1(e: Emitter, x: Value) -> Value:
     tables = _tables(e)
     bounded = e.share(e.at_most(x, tables.highest))
     bounded = e.share(e.at_least(bounded, tables.expm1_lowest))
-    half = emit_scaled_expm1(e, bounded, -1)
-    return with_sign(e, e.multiply(half, 2.0), e.sign_of(x))
+    result = e.multiply(_scaled_expm1(e, bounded, -1), 2.0)
+    return _unless_tiny(e, x, e.magnitude(x), result)
+
+
+def _unless_tiny(e: Emitter, x: Value, magnitude: Value, result: Value) -> Value:
+    """x itself where it is so small that the function rounds to it, minus zero included."""
+    return e.select(e.less(magnitude, 2.0 ** -(e.format.fraction_bits + 3)), x, result)
 
 
 def with_sign(e: Emitter, value: Value, sign: Value) -> Value:
@@ -149,9 +179,7 @@ def with_sign(e: Emitter, value: Value, sign: Value) -> Value:
 
 def emit_logistic(e: Emitter, x: Value) -> Value:
     """1 / (1 + e**-x), written with e**-|x| so that neither side loses anything."""
-    lowest = _tables(e).lowest
-    exponent = e.share(e.at_least(e.negative(e.magnitude(x)), lowest))
-    small = e.share(emit_bounded_exp(e, exponent))
+    small = e.share(emit_negative_exp(e, e.share(e.negative(e.magnitude(x)))))
     numerator = e.select(e.less(x, 0.0), small, 1.0)
     return e.divide(numerator, e.add(small, 1.0))
 
@@ -159,22 +187,25 @@ def emit_logistic(e: Emitter, x: Value) -> Value:
 def emit_tanh(e: Emitter, x: Value) -> Value:
     """tanh(|x|) = h / (h + 1) with h = (e**(2|x|) - 1) / 2, then the sign of x."""
     bounded = e.share(e.at_most(e.magnitude(x), _tables(e).tanh_highest))
-    doubled = e.share(e.add(bounded, bounded))
-    half = e.share(emit_scaled_expm1(e, doubled, -1))
+    reduced = _reduce(e, bounded, 0.5, 0, short=True)
+    whole = e.fma(reduced.scale, 0.5, -0.5)
+    half = e.share(e.fma(reduced.scale, _narrow_expm1(e, reduced.r, 0.5), whole))
     return with_sign(e, e.divide(half, e.add(half, 1.0)), e.sign_of(x))
 
 
 def emit_sinh(e: Emitter, x: Value) -> Value:
     """With q = (e**|x| - 1) / 4: 2 q + q / (2 (q + 1/4)), then the sign of x."""
-    bounded = e.share(e.at_most(e.magnitude(x), _tables(e).highest + 0.6))
-    quarter = e.share(emit_scaled_expm1(e, bounded, -2))
+    magnitude = e.share(e.magnitude(x))
+    bounded = e.share(e.at_most(magnitude, _tables(e).highest + 0.6))
+    quarter = e.share(_scaled_expm1(e, bounded, -2))
     inverse = e.multiply(e.divide(quarter, e.add(quarter, 0.25)), 0.5)
-    return with_sign(e, e.fma(quarter, 2.0, inverse), e.sign_of(x))
+    result = with_sign(e, e.fma(quarter, 2.0, inverse), e.sign_of(x))
+    return _unless_tiny(e, x, magnitude, result)
 
 
 def emit_cosh(e: Emitter, x: Value) -> Value:
     """With q = e**|x| / 4: 2 q + 1 / (8 q)."""
     bounded = e.share(e.at_most(e.magnitude(x), _tables(e).highest + 0.6))
-    r, scale = _reduce(e, bounded, 1.0, -2)
-    quarter = e.share(e.fma(scale, _narrow_expm1(e, r), scale))
+    reduced = _reduce(e, bounded, 1.0, -2)
+    quarter = e.share(e.multiply(_narrow_exp(e, reduced.r), reduced.scale))
     return e.fma(quarter, 2.0, e.divide(0.125, quarter))
