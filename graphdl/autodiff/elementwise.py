@@ -122,9 +122,24 @@ def extreme_vjp(node: Node, cotangents: Cotangents) -> Contributions:
 @vjp_rule(ops.select)
 def select_vjp(node: Node, cotangents: Cotangents) -> Contributions:
     """g where the branch was taken, 0 elsewhere."""
-    (g,), (condition, _, _) = cotangents, node.operands
-    zero = zeros_like(g)
+    (g,), zero = cotangents, zeros_like(cotangents[0])
+    condition = _condition_from_result(node)
     return None, select(condition, g, zero), select(condition, zero, g)
+
+
+def _condition_from_result(node: Node) -> Tensor:
+    """The condition of a select; read off the result for `where(x <= c, c, x)`.
+
+    So the gradient of relu needs what the next layer keeps anyway, not also what went into relu.
+    """
+    condition, on_true, on_false = node.operands
+    if condition.node.op not in (ops.less_equal, ops.greater_equal):
+        return condition
+    x, bound = condition.node.operands
+    if not (x.is_same(on_false) and bound.is_same(on_true)):
+        return condition
+    result: Tensor = condition.node.op(node.results[0], bound)
+    return result
 
 
 @vjp_rule(ops.sign, ops.floor, ops.ceil, ops.round_, ops.trunc, ops.floor_divide)

@@ -28,7 +28,6 @@ def grad(cost: Tensor, wrt: Any, *, disconnected: Disconnected = "raise") -> Any
     None. Raises ShapeError when the cost is not 0-d, GradientError when the cost or a tensor in
     `wrt` is not floating, or is disconnected.
 
-    >>> import graphdl as gd
     >>> x = gd.placeholder("x", (3,))
     >>> gd.grad(gd.sum(x * x), x).eval({x: [1.0, 2.0, 3.0]})
     array([2., 4., 6.], dtype=float32)
@@ -52,7 +51,6 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, *, disconnected: Disconnected =
     `cotangents` has the structure of `outputs`, and each the dtype and shape of its output; None is
     zero. `wrt`, the result, `disconnected` and errors are as for `grad`.
 
-    >>> import graphdl as gd
     >>> x = gd.placeholder("x", (2,))
     >>> gd.vjp(x * x, x, gd.constant([1.0, 10.0])).eval({x: [3.0, 4.0]})
     array([ 6., 80.], dtype=float32)
@@ -74,7 +72,6 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, *, disconnected: Disconnected =
 def stop_gradient(x: Any) -> Tensor:
     """`x`, which counts as a constant when derivatives are taken.
 
-    >>> import graphdl as gd
     >>> x = gd.placeholder("x", ())
     >>> gd.grad(x * gd.stop_gradient(x), x).eval({x: 3.0})
     array(3., dtype=float32)

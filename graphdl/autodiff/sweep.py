@@ -54,7 +54,8 @@ def pull_back(
     cuts = {tensor.key: tensor for tensor in wrt}
     _sweep_part(list(outputs), list(cotangents), cuts, ledger)
     position = {id(node): i for i, node in enumerate(topological_order(wrt))}
-    for tensor in sorted(cuts.values(), key=lambda cut: position[id(cut.node)], reverse=True):
+    inner = [tensor for tensor in cuts.values() if tensor.node.operands]
+    for tensor in sorted(inner, key=lambda cut: position[id(cut.node)], reverse=True):
         others = {key: cut for key, cut in cuts.items() if key != tensor.key}
         _sweep_part([tensor], [ledger.total(tensor)], others, ledger)
     return [ledger.total(tensor) for tensor in wrt]

@@ -36,6 +36,11 @@ def remat(function: Function) -> Function:
     arguments are passed on as they are. Saves memory for time (Chen et al., Training Deep Nets with
     Sublinear Memory Cost, 2016). Raises ArgumentError when `function` gives a variable a new value
     that depends on its arguments.
+
+    >>> x = gd.placeholder("x", (2,))
+    >>> y = gd.remat(lambda t: gd.exp(gd.sin(t)))(x)
+    >>> gd.grad(gd.sum(y), x).eval({x: [0.0, 0.0]})
+    array([1., 1.], dtype=float32)
     """
 
     @wraps(function)
@@ -62,6 +67,13 @@ def custom_gradient(function: Function) -> Function:
     `x`, of its dtype and shape; None stands for zero. Both are traced at once. Tensors that
     `function` reads from outside have no derivative through it: pass them as arguments. Raises
     ArgumentError when there are too few or too many gradients, or of the wrong type.
+
+    >>> @gd.custom_gradient
+    ... def clip_gradient(x):
+    ...     return x, lambda g: gd.clip(g, -1.0, 1.0)
+    >>> x = gd.placeholder("x", (2,))
+    >>> gd.grad(gd.sum(clip_gradient(x) * 5.0), x).eval({x: [3.0, 4.0]})
+    array([1., 1.], dtype=float32)
     """
 
     @wraps(function)

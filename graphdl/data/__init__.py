@@ -3,3 +3,5 @@
 In: NumPy arrays with the samples along axis 0. Out: tuples of arrays for a compiled function.
 Imported by users and `training/`; imports nothing but errors.
 """
+
+from graphdl.data.batches import Batches as Batches

@@ -22,8 +22,8 @@ class Batches:
     smaller where `batch_size` does not divide the samples, or left out with `drop_last`. Raises
     ShapeError when the arrays differ in samples, ArgumentError for an impossible batch size.
 
-    >>> from graphdl.data.batches import Batches
-    >>> [batch.tolist() for batch, in Batches([1, 2, 3, 4, 5], batch_size=2, shuffle=False)]
+    >>> batches = gd.data.Batches([1, 2, 3, 4, 5], batch_size=2, shuffle=False)
+    >>> [numbers.tolist() for (numbers,) in batches]
     [[1, 2], [3, 4], [5]]
     """
 

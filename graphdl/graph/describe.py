@@ -79,7 +79,7 @@ def literal(value: Any) -> str:
             return json.dumps(value)
         case DType() | Expression():
             return str(value)
-        case int() | float() | np.number():
+        case int() | float() | np.generic():
             return _number(value)
         case ConstantValue():
             return _constant(value)

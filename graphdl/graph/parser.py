@@ -10,7 +10,7 @@ from typing import Any, Never
 
 import numpy as np
 
-from graphdl.errors import ArgumentError
+from graphdl.errors import ArgumentError, GraphdlError
 from graphdl.graph.constant_value import ConstantValue
 from graphdl.graph.nodes import Graph, Node, StateWrite, Tensor, Update, build_node
 from graphdl.graph.op import Attributes, Op
@@ -40,9 +40,7 @@ class StorageName:
     name: str
 
 
-def parse(
-    text: str, ops: Mapping[str, Op], storages: Mapping[str, Any] | None = None
-) -> Graph:
+def parse(text: str, ops: Mapping[str, Op], storages: Mapping[str, Any] | None = None) -> Graph:
     """The graph that `text` describes; `text(parse(text(graph), ops)) == text(graph)`.
 
     `storages` maps the names of variables to their storage; others become a StorageName. Raises
@@ -116,9 +114,12 @@ class _Reader:
             self.fail(f"{tail_text!r} is not understood")
         operands, attributes = self.arguments(inside, values)
         writes = self.writes(tail["writes"] or "", values)
+        here = self.position
         self.position += 1
         regions = self.regions() if tail["regions"] else ()
+        after, self.position = self.position, here
         node = self.build(self.ops[op_name], operands, attributes, regions, types)
+        self.position = after
         label = json.loads(tail["label"]) if tail["label"] else _label(names[0], node)
         node = replace(node, writes=writes, name=label, **_provenance(tail["comment"], self.ops))
         values.update(zip(names, node.results, strict=True))
@@ -210,7 +211,10 @@ class _Reader:
         regions: tuple[Graph, ...],
         types: tuple[TensorType, ...],
     ) -> Node:
-        node = build_node(op, operands, attributes, regions=regions, location=_NOWHERE)
+        try:
+            node = build_node(op, operands, attributes, regions=regions, location=_NOWHERE)
+        except (GraphdlError, TypeError) as error:
+            self.fail(f"{op.name}: {getattr(error, 'message', error)}")
         if node.result_types != types:
             given, wanted = (", ".join(map(str, some)) for some in (types, node.result_types))
             self.fail(f"{op.name} gives {wanted}, not {given}")

@@ -15,8 +15,8 @@ from graphdl.graph.nodes import (
     rebuild,
     topological_order,
 )
-from graphdl.graph.op import Attributes, Guard
-from graphdl.typesystem.expression import Comparison, Expression, Size, Symbol
+from graphdl.graph.op import Attributes
+from graphdl.typesystem.expression import Expression, Size, Symbol
 from graphdl.typesystem.expression import substitute as substitute_symbols
 from graphdl.typesystem.tensor_type import TensorType
 
@@ -176,19 +176,17 @@ def _with_sizes(
     types = tuple(
         TensorType(type_.dtype, _resized(type_.shape, replacements)) for type_ in node.result_types
     )
-    guards = tuple(
-        replace(guard, condition=_resized(guard.condition, replacements)) for guard in node.guards
-    )
     regions = with_regions(node, lambda region: substitute_sizes(region, replacements))
-    is_same = (attributes, types, guards) == (dict(node.attributes), node.result_types, node.guards)
+    is_same = attributes == dict(node.attributes) and types == node.result_types
     if is_same and regions is node.regions and operands is node.operands:
         return node
+    guards = node.op.guards
     return rebuild(
         node,
         operands,
         attributes=Attributes(attributes),
         result_types=types,
-        guards=tuple(guard for guard in guards if not _always_holds(guard)),
+        guards=guards(*(t.type for t in operands), **attributes) if guards is not None else (),
         regions=regions,
     )
 
@@ -199,15 +197,4 @@ def _resized(value: Any, replacements: Mapping[Symbol, Size]) -> Any:
             return substitute_symbols(value, replacements)
         case tuple():
             return tuple(_resized(item, replacements) for item in value)
-        case Comparison(left, relation, right):
-            return Comparison(
-                substitute_symbols(left, replacements),
-                relation,
-                substitute_symbols(right, replacements),
-            )
     return value
-
-
-def _always_holds(guard: Guard) -> bool:
-    sizes = (guard.condition.left, guard.condition.right)
-    return all(isinstance(size, int) for size in sizes) and guard.condition.holds({})

@@ -8,7 +8,7 @@ write one element, an unbound name. What Allocate makes is full of NaN or garbag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,9 +52,15 @@ _POINTS_AT_ONCE = 1 << 18
 """How many points of a Sweep are evaluated together, to bound memory."""
 
 
-def interpret(kernel: Kernel, arrays: Sequence[Array], sizes: Sequence[int]) -> None:
+def interpret(
+    kernel: Kernel,
+    arrays: Sequence[Array],
+    sizes: Sequence[int],
+    functions: Mapping[str, Kernel] | None = None,
+) -> None:
     """Run `kernel` on one C-contiguous array per argument buffer, changing the written ones in
-    place, with one int per size symbol. Raises InternalError when the kernel is wrong."""
+    place, with one int per size symbol. `functions` are the kernels that CallFunction names; the
+    lengths of their flat buffers are bound here. Raises InternalError when the kernel is wrong."""
     symbols: dict[Symbol, Index] = dict(zip(kernel.sizes, map(int, sizes), strict=True))
     storages = {}
     for buffer, array in zip(kernel.buffers, arrays, strict=True):
@@ -63,7 +69,7 @@ def interpret(kernel: Kernel, arrays: Sequence[Array], sizes: Sequence[int]) -> 
             raise InternalError(f"{buffer} was given {array.dtype}{list(array.shape)}")
         storages[buffer.name] = _Storage(array, None)
     with np.errstate(all="ignore"):
-        _run(kernel.body, _Scope(1, symbols, {}, storages))
+        _run(kernel.body, _Scope(1, symbols, {}, storages, functions or {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,12 @@ class _Scope:
     symbols: dict[Symbol, Index]
     names: dict[str, Array]
     storages: dict[str, _Storage]
+    functions: Mapping[str, Kernel]
 
     def inner(self) -> _Scope:
         """The same points with bindings of their own."""
-        return _Scope(self.points, dict(self.symbols), dict(self.names), dict(self.storages))
+        parts = (dict(self.symbols), dict(self.names), dict(self.storages))
+        return _Scope(self.points, *parts, self.functions)
 
     def take(self, chosen: Array) -> _Scope:
         """The points numbered in `chosen`, which may repeat."""
@@ -96,7 +104,7 @@ class _Scope:
             name: storage if storage.owner is None else replace(storage, owner=storage.owner[chosen])
             for name, storage in self.storages.items()
         }
-        return _Scope(len(chosen), symbols, names, storages)
+        return _Scope(len(chosen), symbols, names, storages, self.functions)
 
     def bind(self, name: str, value: Array) -> None:
         """Bind a name; int64 names are symbols too."""
@@ -157,8 +165,31 @@ def _step(statement: Statement, scope: _Scope) -> None:
             scope.storages[buffer.name] = _garbage(buffer, scope)
         case Fold(name, reducer, buffer):
             scope.bind(name, _join(reducer, scope.storages[buffer]))
-        case CallFunction(name, _):
-            raise InternalError(f"the interpreter has no function {name}")
+        case CallFunction():
+            _call(statement, scope)
+
+
+def _call(call: CallFunction, scope: _Scope) -> None:
+    """Run the function once for each point, in turn."""
+    function = scope.functions.get(call.name)
+    if function is None:
+        raise InternalError(f"the interpreter has no function {call.name}")
+    sizes = [scope.every(argument) for argument in call.arguments]
+    offsets = [scope.every(offset) for _, offset in call.views]
+    for point in range(scope.points):
+        views = []
+        for (name, _), offset in zip(call.views, offsets, strict=True):
+            storage = scope.storages[name]
+            owned = storage.array if storage.owner is None else storage.array[storage.owner[point]]
+            if offset[point] < 0:
+                raise _Fault(f"a view of {name} starts at element {offset[point]}")
+            views.append(owned.reshape(-1)[int(offset[point]) :])
+        lengths = [
+            Symbol(str(buffer.shape[0])) for buffer in function.buffers if buffer.shape
+        ]
+        full = replace(function, sizes=(*function.sizes, *lengths))
+        numbers = [int(size[point]) for size in sizes] + [len(view) for view in views]
+        interpret(full, views, numbers, scope.functions)
 
 
 def _garbage(buffer: Buffer, scope: _Scope) -> _Storage:

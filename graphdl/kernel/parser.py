@@ -173,6 +173,20 @@ def _conjunction(text: str) -> tuple[Comparison, ...]:
     return tuple(map(_comparison, terms))
 
 
+def _call(name: str, operands: ast.expr) -> CallFunction:
+    """Views are written as subscripts, before the sizes."""
+    assert isinstance(operands, ast.Tuple)
+    views: list[tuple[str, Size]] = []
+    sizes: list[ast.expr] = []
+    for operand in operands.elts:
+        if isinstance(operand, ast.Subscript):
+            assert isinstance(operand.value, ast.Name)
+            views.append((operand.value.id, _subscript(operand.slice)[0]))
+        else:
+            sizes.append(operand)
+    return CallFunction(name, _subscript(ast.Tuple(sizes)), tuple(views))
+
+
 def _subscript(node: ast.expr) -> tuple[Size, ...]:
     elements = node.elts if isinstance(node, ast.Tuple) else [node]
     return tuple(map(_size, elements))
@@ -221,8 +235,7 @@ class _Reader:
                 return self.join(rest)
             case "call":
                 name, arguments = rest.rstrip(")").split("(", 1)
-                nodes = _expression(f"({arguments},)") if arguments else ast.Tuple([])
-                return CallFunction(name, _subscript(nodes))
+                return _call(name, _expression(f"({arguments},)") if arguments else ast.Tuple([]))
         return self.store(line.text)
 
     def bound(self, name: str, text: str) -> Value:

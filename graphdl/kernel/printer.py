@@ -154,8 +154,9 @@ def _lines(statement: Statement) -> Iterator[str]:
             yield f"allocate {buffer.space.value}{access} {_buffer_text(buffer)}"
         case Fold(name, reducer, buffer):
             yield f"join {name} = {reducer}({buffer})"
-        case CallFunction(name, arguments):
-            yield f"call {name}({_joined(arguments)})"
+        case CallFunction(name, arguments, views):
+            parts = [f"{buffer}[{offset}]" for buffer, offset in views]
+            yield f"call {name}({', '.join([*parts, *map(str, arguments)])})"
 
 
 def _condition(word: str, comparisons: tuple[Comparison, ...]) -> str:

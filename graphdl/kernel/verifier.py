@@ -155,10 +155,13 @@ class _Checker:
                 self.allocate(buffer)
             case Fold():
                 self.fold(statement)
-            case CallFunction(_, arguments):
+            case CallFunction(_, arguments, views):
                 self.check(self.form == "vector", "a call belongs to the vector form")
                 for argument in arguments:
                     self.index(argument)
+                for buffer, offset in views:
+                    self.check(buffer in self.buffers, f"no buffer is called {buffer}")
+                    self.index(offset)
 
     def store(self, store: Store) -> None:
         buffer = self.element(store.buffer, store.index)

@@ -75,6 +75,9 @@ class VarianceScaling(Initializer):
     `mode` says which fan: "fan_in", "fan_out" or "fan_avg". `distribution` is "uniform", "normal",
     or "truncated_normal", which redraws what lies beyond two standard deviations. A fan is the
     inputs (outputs) that one output (input) is connected to; axes before the last two are windows.
+
+    >>> initializer = gd.nn.initializers.VarianceScaling(2.0, "fan_in", "uniform", seed=0)
+    >>> kernel = gd.nn.Dense(8, kernel_initializer=initializer)
     """
 
     def __init__(

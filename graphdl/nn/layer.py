@@ -24,7 +24,6 @@ class Layer:
     Their paths are attribute names, keys and indices ("encoder/blocks/3/query/kernel"). `name`
     replaces the attribute's name in pictures; `trainable = False` freezes a layer and its parts.
 
-    >>> import graphdl as gd
     >>> class Scale(gd.nn.Layer):
     ...     def call(self, x):
     ...         return x * self.variable("factor", (x.shape[-1],), "ones")

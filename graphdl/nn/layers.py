@@ -21,6 +21,12 @@ class Dense(Layer):
 
     From (…, n) to (…, units); `kernel` is (n, units) and `bias` (units,), made at the first call,
     when n is known. Raises ShapeError when n is a named size.
+
+    >>> layer = gd.nn.Dense(10, activation="relu")
+    >>> layer(gd.placeholder("x", ("batch", 64))).shape
+    (batch, 10)
+    >>> {path: variable.shape for path, variable in layer.variables().items()}
+    {'kernel': (64, 10), 'bias': (10,)}
     """
 
     def __init__(
@@ -56,7 +62,12 @@ class Dense(Layer):
 
 
 class Activation(Layer):
-    """A function of one tensor as a layer: a name ("relu") or a function."""
+    """A function of one tensor as a layer: a name ("relu") or a function.
+
+    >>> x = gd.placeholder("x", (2,))
+    >>> gd.nn.Activation("relu")(x).eval({x: [-1.0, 2.0]})
+    array([0., 2.], dtype=float32)
+    """
 
     def __init__(self, activation: ActivationLike, *, name: str | None = None) -> None:
         self.activation = as_activation(activation)
@@ -72,6 +83,10 @@ class Dropout(Layer):
 
     Otherwise the input itself. Which elements differs from call to call and is decided by
     `generator`, by default the one that `gd.random.seed` sets. Srivastava et al. (2014), inverted.
+
+    >>> x = gd.placeholder("x", (3,))
+    >>> gd.nn.Dropout(0.5)(x).eval({x: [1.0, 2.0, 3.0]})
+    array([1., 2., 3.], dtype=float32)
     """
 
     def __init__(
@@ -94,7 +109,11 @@ class Dropout(Layer):
 
 
 class Flatten(Layer):
-    """All axes but the first joined: (batch, a, b) becomes (batch, a*b)."""
+    """All axes but the first joined: (batch, a, b) becomes (batch, a*b).
+
+    >>> gd.nn.Flatten()(gd.placeholder("image", ("batch", 28, 28))).shape
+    (batch, 784)
+    """
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name

@@ -33,6 +33,10 @@ def mean_squared_error(
     """The mean over the last axis of (y_true - y_pred)².
 
     Both are (…, n), floating. Raises ShapeError when they differ.
+
+    >>> x = gd.placeholder("x", (1, 2))
+    >>> gd.nn.losses.mean_squared_error(np.array([[0.0, 0.0]]), x).eval({x: [[1.0, 3.0]]})
+    array(5., dtype=float32)
     """
     name = "mean_squared_error"
     truth, prediction = _pair(name, y_true, y_pred)
@@ -56,6 +60,11 @@ def categorical_crossentropy(
     `y_true` holds a probability for each class; `y_pred` probabilities, or with `from_logits` what
     goes into a softmax. Probabilities are not clipped: log(softmax(x)) is computed without
     underflow. Both have the same shape. Raises ShapeError when they differ.
+
+    >>> x = gd.placeholder("x", (1, 2))
+    >>> loss = gd.nn.losses.categorical_crossentropy(np.array([[1.0, 0.0]]), x, from_logits=True)
+    >>> gd.grad(loss, x).eval({x: [[0.0, 200.0]]})
+    array([[-1.,  1.]], dtype=float32)
     """
     name = "categorical_crossentropy"
     truth, prediction = _pair(name, y_true, y_pred)
@@ -85,6 +94,11 @@ def sparse_categorical_crossentropy(
     probabilities, or with `from_logits` what goes into a softmax. Raises ShapeError when the shapes
     do not fit and DTypeError when `y_true` is not an integer. A label outside [0, classes) is an
     error when it is an input of the function, and clamped when it is computed.
+
+    >>> label, x = gd.placeholder("label", (1,), "int64"), gd.placeholder("x", (1, 4))
+    >>> loss = gd.nn.losses.sparse_categorical_crossentropy(label, x, from_logits=True)
+    >>> float(loss.eval({label: [2], x: [[0.0, 0.0, 0.0, 0.0]]})) == float(np.log(np.float32(4)))
+    True
     """
     name = "sparse_categorical_crossentropy"
     truth, prediction = as_tensor(y_true, name), _floating(name, y_pred)
@@ -110,6 +124,11 @@ def binary_crossentropy(
 
     `y_true` holds 0, 1 or probabilities; `y_pred` the probabilities p, or with `from_logits` what
     goes into a sigmoid. Both have the same shape. Raises ShapeError when they differ.
+
+    >>> x = gd.placeholder("x", (1, 1))
+    >>> loss = gd.nn.losses.binary_crossentropy(np.array([[1.0]]), x, from_logits=True)
+    >>> gd.grad(loss, x).eval({x: [[0.0]]})
+    array([[-0.5]], dtype=float32)
     """
     name = "binary_crossentropy"
     truth, prediction = _pair(name, y_true, y_pred)

@@ -15,6 +15,12 @@ class Sequential(Layer):
 
     Paths of variables start with "layers/0", "layers/1", … Raises ArgumentError for anything that
     cannot be called.
+
+    >>> model = gd.nn.Sequential([gd.nn.Dense(3, activation="relu"), gd.nn.Dense(1)])
+    >>> model(gd.placeholder("x", ("batch", 2))).shape
+    (batch, 1)
+    >>> list(model.parameters())
+    ['layers/0/kernel', 'layers/0/bias', 'layers/1/kernel', 'layers/1/bias']
     """
 
     def __init__(

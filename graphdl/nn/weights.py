@@ -23,6 +23,15 @@ def save_weights(what: Any, path: Path) -> None:
 
     `what` is anything with `.variables()` (a layer, an optimiser), or a dict {path: variable}; its
     paths become the names in the file. Raises RuntimeFailure when the file cannot be written.
+
+    >>> import tempfile
+    >>> w = gd.variable([1.0, 2.0])
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     gd.save_weights({"w": w}, f"{directory}/model.safetensors")
+    ...     w.assign([0.0, 0.0])
+    ...     gd.load_weights({"w": w}, f"{directory}/model.safetensors")
+    >>> w.numpy()
+    array([1., 2.], dtype=float32)
     """
     write_arrays(path, {name: variable.numpy() for name, variable in _variables_of(what).items()})
 

@@ -15,6 +15,12 @@ class Adam(Optimizer):
 
     With t the number of this step: m += (g - m)(1 - beta_1), v += (g² - v)(1 - beta_2), and
     w -= learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon).
+
+    >>> w = gd.variable([1.0, -2.0])
+    >>> optimizer = gd.optim.Adam(0.5)
+    >>> optimizer.minimize(gd.sum(w * w), [w])[w].eval().round(3)
+    array([ 0.5, -1.5], dtype=float32)
+    >>> optimizer.learning_rate.assign(0.25)
     """
 
     def __init__(

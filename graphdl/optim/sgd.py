@@ -11,6 +11,11 @@ class SGD(Optimizer):
 
     Without momentum: w -= learning_rate * g. With it: m = momentum * m - learning_rate * g, then
     w += m, or w += momentum * m - learning_rate * g with `nesterov` (Sutskever et al., 2013).
+
+    >>> w = gd.variable([1.0, -2.0])
+    >>> updates = gd.optim.SGD(0.1).minimize(gd.sum(w * w), [w])
+    >>> updates[w].eval()
+    array([ 0.8, -1.6], dtype=float32)
     """
 
     def __init__(

@@ -99,11 +99,7 @@ def merge_reverses(x: Tensor, inner: Axes, outer: Axes) -> Tensor:
 # broadcast ----------------------------------------------------------------------------------------
 
 
-@rule(
-    broadcast_in_dim(
-        broadcast_in_dim(x, broadcast_dimensions=inner), broadcast_dimensions=outer
-    )
-)
+@rule(broadcast_in_dim(broadcast_in_dim(x, broadcast_dimensions=inner), broadcast_dimensions=outer))
 def merge_broadcasts(x: Tensor, inner: Axes, outer: Axes, root: Tensor) -> Tensor:
     """broadcast(broadcast(x)) is one broadcast."""
     return _spread(x, root, tuple(outer[axis] for axis in inner))

@@ -186,9 +186,7 @@ class _Walk:
             if (id(node), index) not in self.opaque:
                 self.changed[id(node), index] = result
 
-    def attempt(
-        self, node: Node, candidates: Candidates, chain: tuple[str, ...]
-    ) -> Tensor | None:
+    def attempt(self, node: Node, candidates: Candidates, chain: tuple[str, ...]) -> Tensor | None:
         """The settled replacement of a node by the first rule that fits and does not decline."""
         if node.writes or len(node.result_types) > 1:
             return None

@@ -157,7 +157,6 @@ def match(
     raise AssertionError(f"not a pattern: {pattern!r}")
 
 
-
 def _match_attributes(
     wanted: tuple[tuple[str, Any], ...], given: Mapping[str, Any], bindings: Bindings
 ) -> bool:

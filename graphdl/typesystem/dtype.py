@@ -21,9 +21,12 @@ class Kind(Enum):
     FLOAT = "float"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DType:
-    """An element type. `bits` is the storage width; booleans take one byte."""
+    """An element type. `bits` is the storage width; booleans take one byte.
+
+    There is one object of each, compared by identity.
+    """
 
     name: str
     kind: Kind
@@ -53,6 +56,9 @@ class DType:
     def is_bool(self) -> bool:
         """Whether elements are true or false."""
         return self.kind is Kind.BOOL
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_dtype, (self.name,)
 
     def __str__(self) -> str:
         return self.name

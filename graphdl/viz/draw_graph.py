@@ -11,12 +11,12 @@ from graphdl.viz.group_nodes import (
     FORWARD,
     MAXIMUM_BOXES,
     Grouping,
-    box_key,
+    folded_path,
     group_nodes,
+    is_constant,
+    open_groups,
 )
 from graphdl.viz.picture import Box, Cluster, Edge, EdgeKind, Path, Picture, Role
-
-_HIDDEN_LEAVES = frozenset({"constant", "size", "is_training"})
 
 
 def picture_of_graph(
@@ -29,13 +29,15 @@ def picture_of_graph(
     """
     grouping = _restrict(group_nodes(graph), part, inside)
     if depth is not None:
-        return _Builder(graph, grouping, depth).build()
-    best = _Builder(graph, grouping, len(inside)).build()
-    for candidate in range(len(inside) + 1, grouping.depth + 1):
-        picture = _Builder(graph, grouping, candidate).build()
-        if len(picture.boxes) > MAXIMUM_BOXES:
-            break
-        best = picture
+        return _Builder(graph, grouping, open_groups(grouping, depth)).build()
+    opened = open_groups(grouping, len(inside))
+    best = _Builder(graph, grouping, opened).build()
+    for path in grouping.groups():
+        if path in opened or (path and path[:-1] not in opened):
+            continue
+        picture = _Builder(graph, grouping, opened | {path}).build()
+        if len(picture.boxes) <= MAXIMUM_BOXES:
+            best, opened = picture, opened | {path}
     return best
 
 
@@ -57,14 +59,14 @@ class _Builder:
 
     graph: Graph
     grouping: Grouping
-    depth: int
+    opened: frozenset[Path]
     boxes: dict[str, Box] = field(default_factory=dict)
     edges: dict[tuple[str, str, EdgeKind], str] = field(default_factory=dict)
     members: dict[str, list[Node]] = field(default_factory=dict)
 
     def build(self) -> Picture:
         for node in self.grouping.nodes:
-            self.members.setdefault(box_key(self.grouping, node, self.depth), []).append(node)
+            self.members.setdefault(self._box_of(node), []).append(node)
         absorbed = self._absorbed_leaves()
         for key, nodes in self.members.items():
             leaves = [leaf for leaf, owner in absorbed.items() if owner == key]
@@ -78,12 +80,16 @@ class _Builder:
         edges = tuple(Edge(s, t, kind, label) for (s, t, kind), label in self.edges.items())
         return Picture(self.graph.name, tuple(self.boxes.values()), edges, clusters)
 
+    def _box_of(self, node: Node) -> str:
+        path = folded_path(self.grouping, node, self.opened)
+        return f"node {node.serial} {id(node)}" if path is None else "group " + "/".join(path)
+
     def _key_of(self, tensor: Tensor) -> str | None:
         """The box that a tensor comes from, or None when it is not drawn."""
         if id(tensor.node) in self.grouping.paths:
-            key = box_key(self.grouping, tensor.node, self.depth)
+            key = self._box_of(tensor.node)
             return key if key in self.members else None
-        if tensor.node.op.name in _HIDDEN_LEAVES:
+        if is_constant(tensor.node):
             return None
         return _leaf_key(tensor)
 
@@ -91,7 +97,7 @@ class _Builder:
         """Variables that a single folded box uses are counted in it, not drawn."""
         users: dict[str, set[str]] = {}
         for node in self.grouping.nodes:
-            own = box_key(self.grouping, node, self.depth)
+            own = self._box_of(node)
             for operand in node.operands:
                 if operand.node.op.name == "variable":
                     users.setdefault(_leaf_key(operand), set()).add(own)
@@ -104,7 +110,7 @@ class _Builder:
     def _box(self, key: str, nodes: list[Node], leaves: list[str]) -> Box:
         if key.startswith("node "):
             return self._operation_box(key, nodes[0])
-        path = self.grouping.paths[id(nodes[0])][: self.depth]
+        path = folded_path(self.grouping, nodes[0], self.opened) or ()
         counts = Counter(node.op.name for node in nodes)
         common = ", ".join(f"{name}×{n}" if n > 1 else name for name, n in counts.most_common(3))
         lines = [path[-1] if path else self.graph.name, f"{len(nodes)} ops: {common}"]
@@ -130,7 +136,7 @@ class _Builder:
     def _operation_box(self, key: str, node: Node) -> Box:
         title = f"{node.name}: {node.op.name}" if node.name else node.op.name
         lines = [title, " ".join(map(str, node.result_types))]
-        constants = [_constant_text(o) for o in node.operands if o.node.op.name in _HIDDEN_LEAVES]
+        constants = [_constant_text(operand) for operand in node.operands if is_constant(operand.node)]
         if constants:
             lines.append("with " + ", ".join(constants))
         if node.location is not None:
@@ -139,23 +145,24 @@ class _Builder:
         attributes = ", ".join(f"{name}={value}" for name, value in node.attributes.items())
         role = Role.GRADIENT if node.origin is not None else Role.OPERATION
         tooltip = "\n".join(text for text in (*lines, attributes, source) if text)
-        return Box(key, role, tuple(lines), tooltip, self.grouping.paths[id(node)][: self.depth - 1])
+        return Box(key, role, tuple(lines), tooltip, self.grouping.paths[id(node)])
 
     def _join_operands(self, node: Node, absorbed: dict[str, str]) -> None:
-        target = box_key(self.grouping, node, self.depth)
+        target = self._box_of(node)
         for operand in node.operands:
             source = self._key_of(operand)
             if source is None or source == target or source in absorbed:
                 continue
             if source not in self.members and source not in self.boxes:
                 self.boxes[source] = _leaf_box(source, operand)
-            self.edges.setdefault((source, target, EdgeKind.DATA), str(operand.type))
+            label = str(operand.type) if source in self.members else ""
+            self.edges.setdefault((source, target, EdgeKind.DATA), label)
 
     def _join_origin(self, node: Node) -> None:
         if node.origin is None or id(node.origin) not in self.grouping.paths:
             return
-        own = box_key(self.grouping, node, self.depth)
-        forward = box_key(self.grouping, node.origin, self.depth)
+        own = self._box_of(node)
+        forward = self._box_of(node.origin)
         if forward in self.members and forward != own:
             self.edges.setdefault((forward, own, EdgeKind.GRADIENT_OF), "")
 
@@ -179,7 +186,7 @@ class _Builder:
             for variable in variables:
                 leaf = _leaf_key(variable)
                 if leaf in self.boxes:
-                    self.edges[(source, leaf, EdgeKind.UPDATE)] = "new value"
+                    self.edges[(source, leaf, EdgeKind.UPDATE)] = ""
             names = [str(variable.node.attributes["name"]) for variable in variables]
             key = f"update {source}"
             shown = names if len(names) <= 3 else [*names[:2], f"and {len(names) - 2} more"]
@@ -210,8 +217,10 @@ def _leaf_box(key: str, tensor: Tensor) -> Box:
 
 
 def _constant_text(tensor: Tensor) -> str:
-    if tensor.node.op.name != "constant":
-        return str(tensor.node.attributes.get("value", tensor.node.op.name))
-    array = tensor.node.attributes["value"].array
-    return f"{array.item():g}" if array.size == 1 else f"constant {tensor.type}"
-
+    node = tensor.node
+    if node.operands:
+        return _constant_text(node.operands[0])
+    if node.op.name != "constant":
+        return str(node.attributes.get("value", node.op.name))
+    array = node.attributes["value"].array
+    return str(array.item()) if array.size == 1 else f"constant {tensor.type}"

@@ -24,10 +24,14 @@ class Grouping:
     nodes: tuple[Node, ...]
     paths: Mapping[int, Path]
 
-    @property
-    def depth(self) -> int:
-        """The depth at which everything is open."""
-        return max((len(path) for path in self.paths.values()), default=0) + 1
+    def groups(self) -> dict[Path, int]:
+        """Every group, outer ones first, with the number of nodes in it."""
+        counts: dict[Path, int] = {}
+        for node in self.nodes:
+            path = self.paths[id(node)]
+            for length in range(len(path) + 1):
+                counts[path[:length]] = counts.get(path[:length], 0) + 1
+        return dict(sorted(counts.items(), key=lambda entry: len(entry[0])))
 
 
 def phase_of(graph: Graph, nodes: Iterable[Node]) -> dict[int, str]:
@@ -62,9 +66,8 @@ def _pull_forward(nodes: Iterable[Node], phases: dict[int, str]) -> None:
 def group_nodes(graph: Graph) -> Grouping:
     """Assign every operation of a graph to its groups."""
     cut = {id(tensor.node) for tensor in graph.inputs}
-    nodes = tuple(
-        node for node in graph.nodes() if node.op.kind is not OpKind.LEAF and id(node) not in cut
-    )
+    kept = (node for node in graph.nodes() if node.op.kind is not OpKind.LEAF)
+    nodes = tuple(node for node in kept if id(node) not in cut and not is_constant(node))
     phases = phase_of(graph, nodes)
     several = len(set(phases.values())) > 1
     paths: dict[int, Path] = {}
@@ -75,9 +78,24 @@ def group_nodes(graph: Graph) -> Grouping:
     return Grouping(nodes, paths)
 
 
-def box_key(grouping: Grouping, node: Node, depth: int) -> str:
-    """What identifies the box that a node is drawn in: its folded path, or the node itself."""
+def is_constant(node: Node) -> bool:
+    """Whether a node is a constant, or one moved or converted: shown in the box that reads it."""
+    if node.op.name in ("constant", "size", "is_training"):
+        return True
+    is_moved = node.op.kind is OpKind.MOVEMENT or node.op.name == "convert"
+    return is_moved and all(is_constant(operand.node) for operand in node.operands)
+
+
+def folded_path(grouping: Grouping, node: Node, opened: frozenset[Path]) -> Path | None:
+    """The closed group that a node is drawn in; None when the node has a box of its own."""
     path = grouping.paths[id(node)]
-    if len(path) >= depth:
-        return "group " + "/".join(path[:depth])
-    return f"node {node.serial} {id(node)}"
+    for length in range(len(path) + 1):
+        if path[:length] not in opened:
+            return path[:length]
+    return None
+
+
+def open_groups(grouping: Grouping, depth: int) -> frozenset[Path]:
+    """The groups above `depth`, and those that hold a single node."""
+    groups = grouping.groups()
+    return frozenset(path for path, count in groups.items() if len(path) < depth or count == 1)

@@ -1,7 +1,7 @@
 """Who may import whom. The table is the law: a module imports only lower floors.
 
-Modules of one floor are strangers, but for SIDEWAYS; inside one folder (and among the plain files directly in
-graphdl/) imports are free. All imports are absolute and stand at the top of the file.
+Modules of one floor are strangers, SIDEWAYS apart; inside one folder (and among the plain files in
+graphdl/ itself) imports are free. All imports are absolute and stand at the top of the file.
 """
 
 from __future__ import annotations

@@ -234,6 +234,16 @@ def test_a_branch_not_taken_gives_no_nan() -> None:
     assert np.isfinite(value_of(second, {x: data})).all()
 
 
+def test_the_gradient_of_relu_reads_its_result() -> None:
+    x = _placeholder(3)
+    y = relu(x)
+    (found,) = (n for n in topological_order([grad(total(y), x)]) if n.op.name == "less_equal"
+                and n.operands[0].is_same(y))  # fmt: skip
+    assert found.origin is y.node
+    data = {x: np.array([-1.0, np.nan, 2.0])}
+    assert value_of(grad(total(y), x), data).tolist() == [0, 1, 1]
+
+
 def test_points_without_a_derivative() -> None:
     x = _placeholder(3)
     zero = {x: np.array([0.0, -1.0, 1.0])}

@@ -154,5 +154,3 @@ def graphs(draw: Draw, most_nodes: int = 12) -> Graph:
     updates = [tensor for tensor in pool[3:] if tensor.type == state.type][-1:]
     outputs = tuple(pool[-3:])
     return Graph(tuple(inputs), outputs, tuple(Update(state, value) for value in updates))
-
-

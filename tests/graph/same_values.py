@@ -94,9 +94,7 @@ def assert_same_values(
             options = {"size": size, "special": special, "training": training}
             first = evaluate_random(before, seed, **options)  # type: ignore[arg-type]
             second = evaluate_random(after, seed, **options)  # type: ignore[arg-type]
-            pairs = zip(
-                first.outputs + first.updates, second.outputs + second.updates, strict=True
-            )
+            pairs = zip(first.outputs + first.updates, second.outputs + second.updates, strict=True)
             for left, right in pairs:
                 if tolerance is None:
                     assert_equal_bits(left, right)

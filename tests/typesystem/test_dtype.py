@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -24,6 +27,12 @@ def test_layout_is_numpys(dtype: DType) -> None:
 def test_each_dtype_belongs_to_one_family(dtype: DType) -> None:
     assert dtype.is_bool + dtype.is_integer + dtype.is_floating == 1
     assert dtype.is_floating == (dtype.numpy.kind == "f" or dtype is bfloat16)
+
+
+@pytest.mark.parametrize("dtype", ALL)
+def test_copies_are_the_same_object(dtype: DType) -> None:
+    assert pickle.loads(pickle.dumps(dtype)) is dtype
+    assert copy.deepcopy(dtype) is dtype
 
 
 def test_python_types() -> None:

@@ -23,7 +23,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphdl.backends.cpu.contraction_form import Contraction, Operand, recognize_contraction
+from graphdl.backends.cpu.contraction_form import (
+    Contraction,
+    NameReplacer,
+    Operand,
+    recognize_contraction,
+)
 from graphdl.backends.cpu.contraction_panel import (
     packer_name,
     packer_text,
@@ -31,11 +36,11 @@ from graphdl.backends.cpu.contraction_panel import (
     panel_name,
     panel_text,
 )
-from graphdl.backends.cpu.nests import Nest, Rewriter, mask_lanes, replace_symbols
+from graphdl.backends.cpu.generate import workspace_bytes
+from graphdl.backends.cpu.nests import Nest, mask_lanes, replace_symbols
 from graphdl.backends.cpu.target import CpuTarget
 from graphdl.backends.cpu.tiled import TiledKernel
 from graphdl.kernel.nodes import (
-    Access,
     Allocate,
     Axis,
     Buffer,
@@ -50,8 +55,6 @@ from graphdl.kernel.nodes import (
     Space,
     Statement,
     Store,
-    Value,
-    Variable,
 )
 from graphdl.typesystem.dtype import int64
 from graphdl.typesystem.expression import (
@@ -65,7 +68,6 @@ from graphdl.typesystem.expression import (
     modulo,
     multiply,
     product,
-    substitute,
 )
 
 Body = tuple[Statement, ...]
@@ -74,6 +76,10 @@ DEPTH_BLOCK = 512
 """Steps of depth that one packed panel holds: 96 KiB of float32 in 48 columns, in the L2 cache."""
 CHUNK_ROWS = 256
 """Most rows of one task, so that packing a panel is paid back."""
+SMALL_CHUNK_ROWS = 32
+"""Rows of one task where nothing is packed."""
+STAGED_ROWS = 64
+"""Rows of a left operand that must be computed first."""
 DIRECT_ROWS = 24
 """With at most this many rows in all, packing costs more than it saves."""
 DIRECT_ELEMENTS = 128 * 1024
@@ -118,3 +124,263 @@ class _Recipe:
         self.columns = contraction.column.extent
         self.depth = product(axis.extent for axis in contraction.depth)
         self.functions: dict[str, str] = {}
+
+    def tile(self) -> TiledKernel:
+        """The task loop around this contraction's body."""
+        kernel = self.form.nest.kernel
+        is_staged = not self._is_read_in_place(self.form.lhs)
+        chunk = self._chunk_rows(is_staged)
+        chunks = floor_divide(add(self.rows, chunk - 1), chunk)
+        panels = floor_divide(self.columns + (self.width - 1), self.width)
+        parts = (chunks,) if is_staged else (panels, chunks)
+        outer = tuple(axis.extent for axis in self.form.outer)
+        numbers = _decompose(_TASK, (*outer, *parts))
+        lets = [_let(axis.symbol, n) for axis, n in zip(self.form.outer, numbers, strict=False)]
+        first = multiply(numbers[-1], chunk)
+        lets += [_let(_ROW, first), _let(_ROWS, minimum(chunk, self.rows - _ROW))]
+        if is_staged:
+            inner = self._staged_body(chunk)
+        else:
+            inner = self._panel_lets(multiply(numbers[-2], self.width)) + self._panel_body(chunk, None)
+        count = product((*outer, *parts))
+        loop = Loop(_TASK, 0, count, 1, LoopKind.PARALLEL, (*lets, *inner))
+        function = Kernel(kernel.name, kernel.sizes, kernel.buffers, (loop,))
+        work = minimum(chunk, self.rows) * (self.columns if is_staged else minimum(self.width, self.columns))
+        cost = work * self.depth * (_PRODUCT_COST * 16 // self.lanes) + 1000
+        return TiledKernel(
+            kernel.name, (function, *self.functions.values()), count, cost, workspace_bytes(function)
+        )
+
+    def _chunk_rows(self, is_staged: bool) -> Size:
+        """Rows of one task: few where the right operand is not packed, so that threads share."""
+        if is_staged:
+            return STAGED_ROWS
+        large = minimum(1, self.columns * self.depth // (DIRECT_ELEMENTS + 1))
+        return multiply(large, CHUNK_ROWS - SMALL_CHUNK_ROWS) + SMALL_CHUNK_ROWS
+
+    def _panel_lets(self, first: Size) -> Body:
+        return (_let(_COLUMN, first), _let(_COLUMNS, minimum(self.width, self.columns - _COLUMN)))
+
+    # Operands -------------------------------------------------------------------------------------
+
+    def _is_read_in_place(self, operand: Operand) -> bool:
+        return operand.is_plain and (len(self.form.depth) == 1 or self._steps_separately())
+
+    def _steps_separately(self) -> bool:
+        """Whether several contracted axes can run as loops around the product."""
+        lhs, rhs = self.form.lhs, self.form.rhs
+        return lhs.is_plain and rhs.is_plain and rhs.stride(self.form.column.symbol) == 1
+
+    def _staged_body(self, chunk: Size) -> Body:
+        """Compute the rows of the left operand once, then run over the panels."""
+        along_rows = self._runs_along_rows()
+        pitch = chunk if along_rows else self.depth
+        block = Buffer("left_block", self.dtype, (multiply(chunk, self.depth) + self.lanes,), Space.THREAD)
+        axes = self.form.depth
+        row = Axis(Symbol("staged_row"), _ROWS)
+        known = {self.form.row.symbol: _ROW + row.symbol} if self.form.row else {}
+        linear = _linear(axes)
+        index = linear * pitch + row.symbol if along_rows else row.symbol * pitch + linear
+        store = Store(block.name, (index,), self.form.lhs.value)
+        loops = (*axes, row) if along_rows else (row, *axes)
+        stage = self._nest(loops, store, known)
+        source = _Source(block.name, 0, 1 if along_rows else pitch, pitch if along_rows else 1)
+        first = Symbol("panel_first")
+        body = self._panel_lets(first) + self._panel_body(chunk, source)
+        panels = Loop(first, 0, self.columns, self.width, LoopKind.SERIAL, body)
+        return (Allocate(block), *stage, panels)
+
+    def _runs_along_rows(self) -> bool:
+        """Whether the left operand's loads are contiguous along the rows, not along the depth."""
+        if self.form.row is None:
+            return False
+        counts = [
+            sum(step == 1 for step in self.form.strides(self.form.lhs.value, symbol))
+            for symbol in (self.form.row.symbol, self.form.depth[-1].symbol)
+        ]
+        return counts[0] > counts[1]
+
+    def _nest(self, loops: tuple[Axis, ...], store: Store, known: Mapping[Symbol, Size]) -> Body:
+        """SERIAL loops around a statement, the innermost one in masked vectors."""
+        last = loops[-1]
+        start = Symbol(f"{last.symbol.name}_start")
+        (statement,) = replace_symbols((store,), known)
+        body = self._lanes((statement,), last.symbol, start, last.extent)
+        result: Body = (Loop(start, 0, last.extent, self.lanes, LoopKind.SERIAL, body),)
+        for axis in reversed(loops[:-1]):
+            result = (Loop(axis.symbol, 0, axis.extent, 1, LoopKind.SERIAL, result),)
+        return result
+
+    def _lanes(self, body: Body, symbol: Symbol, start: Size, stop: Size | None) -> Body:
+        """One vector of iterations of `symbol` from `start`, masked below `stop`."""
+        moved = replace_symbols(body, {symbol: start + _LANE})
+        if stop is not None:
+            moved = mask_lanes(moved, _LANE, Comparison(start + _LANE, "<", stop))
+        return (Loop(_LANE, 0, self.lanes, 1, LoopKind.VECTOR, moved),)
+
+    # One panel ------------------------------------------------------------------------------------
+
+    def _panel_body(self, chunk: Size, left: _Source | None) -> Body:
+        """Sum a chunk of rows by a panel of columns, then finish it."""
+        form = self.form
+        output = form.plain_output()
+        if output is not None:
+            view = _Source(output.buffer, self._place(output), output.stride(_symbol(form.row)), 0)
+            return self._sum(left, view)
+        tile = Buffer("tile", self.dtype, (multiply(chunk, self.width),), Space.THREAD)
+        view = _Source(tile.name, 0, self.width, 0)
+        return (Allocate(tile), *self._sum(left, view), *self._epilogue(tile))
+
+    def _place(self, operand: Operand) -> Size:
+        """Where this task's part of a plain operand starts."""
+        place = operand.base
+        for axis in self.form.outer:
+            place = place + operand.stride(axis.symbol) * axis.symbol
+        if self.form.row is not None:
+            place = place + operand.stride(self.form.row.symbol) * _ROW
+        return place + operand.stride(self.form.column.symbol) * _COLUMN
+
+    def _sum(self, left: _Source | None, output: _Source) -> Body:
+        form = self.form
+        if left is None:
+            row, step = form.lhs.stride(_symbol(form.row)), form.lhs.stride(form.depth[-1].symbol)
+            left = _Source(form.lhs.buffer, self._place(form.lhs), row, step)
+        if len(form.depth) > 1:
+            if self._steps_separately():
+                return self._separate_steps(left, output)
+            return self._staged_panel(left, output, 0, self.depth)
+        count = minimum(DEPTH_BLOCK, self.depth - _BLOCK)
+        if not form.rhs.is_plain or 1 not in self._right_strides():
+            body = self._staged_panel(left, output, _BLOCK, count)
+        else:
+            body = self._plain_panel(left, output, count)
+        return (Loop(_BLOCK, 0, maximum(1, self.depth), DEPTH_BLOCK, LoopKind.SERIAL, body),)
+
+    def _right_strides(self) -> tuple[Size, Size]:
+        rhs = self.form.rhs
+        return rhs.stride(self.form.column.symbol), rhs.stride(self.form.depth[-1].symbol)
+
+    def _plain_panel(self, left: _Source, output: _Source, count: Size) -> Body:
+        """Read the right operand in place, or pack it."""
+        across, along = self._right_strides()
+        place = self._place(self.form.rhs) + along * _BLOCK
+        direct = _Source(self.form.rhs.buffer, place, along, 0)
+        panel = self._panel(DEPTH_BLOCK)
+        pack = self._call(
+            packer_name(self.dtype, across != 1),
+            packer_text(self.dtype, self.target, across != 1),
+            (_COLUMNS, count, along if across == 1 else across),
+            ((direct.buffer, place), (panel.name, 0)),
+        )
+        packed = (Allocate(panel), pack, self._product(left, _Source(panel.name, 0, self.width, 0), output, count))
+        if across != 1:
+            return packed
+        in_place = (self._product(left, direct, output, count),)
+        is_short = Comparison(self.rows, "<=", DIRECT_ROWS)
+        is_small = Comparison(self.columns * self.depth, "<=", DIRECT_ELEMENTS)
+        return (If((is_short,), in_place, (If((is_small,), in_place, packed),)),)
+
+    def _panel(self, depth: Size) -> Buffer:
+        """Rows of one panel; the column packer writes whole squares."""
+        rounded = floor_divide(add(depth, self.lanes - 1), self.lanes) * self.lanes
+        return Buffer("panel", self.dtype, (multiply(rounded, self.width),), Space.THREAD)
+
+    def _staged_panel(self, left: _Source, output: _Source, first: Size, count: Size) -> Body:
+        """Compute a panel of the right operand, then multiply."""
+        axes = self.form.depth
+        panel = self._panel(DEPTH_BLOCK if len(axes) == 1 else self.depth)
+        column = Axis(Symbol("staged_column"), _COLUMNS)
+        known: dict[Symbol, Size] = {self.form.column.symbol: _COLUMN + column.symbol}
+        if len(axes) == 1:
+            known[axes[0].symbol] = Symbol("staged_depth") + first
+            axes = (Axis(Symbol("staged_depth"), count),)
+        store = Store(panel.name, (_linear(axes) * self.width + column.symbol,), self.form.rhs.value)
+        loops = self._nest((*axes, column), store, known)
+        product_call = self._product(left, _Source(panel.name, 0, self.width, 0), output, count)
+        return (Allocate(panel), *loops, product_call)
+
+    def _separate_steps(self, left: _Source, output: _Source) -> Body:
+        """Contracted axes that do not join: loops around the product over the last one."""
+        form = self.form
+        *slow, fast = form.depth
+        _, along = self._right_strides()
+        starts: list[Size] = [self._place(form.rhs), left.first]
+        for axis in slow:
+            starts[0] = starts[0] + form.rhs.stride(axis.symbol) * axis.symbol
+            starts[1] = starts[1] + form.lhs.stride(axis.symbol) * axis.symbol
+        right = _Source(form.rhs.buffer, starts[0] + along * _BLOCK, along, 0)
+        moved = _Source(left.buffer, starts[1], left.row_stride, left.depth_stride)
+        is_any = minimum(1, product(axis.extent for axis in slow))
+        count = multiply(minimum(DEPTH_BLOCK, fast.extent - _BLOCK), is_any)
+        done = sum((axis.symbol for axis in slow), start=_BLOCK)
+        call = self._product(moved, right, output, count, done)
+        body: Body = (Loop(_BLOCK, 0, maximum(1, fast.extent), DEPTH_BLOCK, LoopKind.SERIAL, (call,)),)
+        for axis in reversed(slow):
+            body = (Loop(axis.symbol, 0, maximum(1, axis.extent), 1, LoopKind.SERIAL, body),)
+        return body
+
+    def _product(
+        self, left: _Source, right: _Source, output: _Source, count: Size, done: Size | None = None
+    ) -> Statement:
+        """Call the shared panel product for one block of depth."""
+        is_blocked = len(self.form.depth) == 1 or done is not None
+        begun: Size = done if done is not None else (_BLOCK if is_blocked else 0)
+        first = left.first + left.depth_stride * _BLOCK if is_blocked else left.first
+        sizes = (
+            _ROWS, _COLUMNS, count, left.row_stride, left.depth_stride, right.row_stride,
+            output.row_stride, begun,
+        )  # fmt: skip
+        views = ((left.buffer, first), (right.buffer, right.first), (output.buffer, output.first))
+        text = panel_text(self.dtype, self.target, self.numerics)
+        return self._call(panel_name(self.dtype, self.target, self.numerics), text, sizes, views)
+
+    def _call(
+        self, name: str, text: str, sizes: tuple[Size, ...], views: tuple[tuple[str, Size], ...]
+    ) -> CallFunction:
+        self.functions[name] = text
+        return CallFunction(name, sizes, views)
+
+    # Epilogue -------------------------------------------------------------------------------------
+
+    def _epilogue(self, tile: Buffer) -> Body:
+        """Run the statements behind the sum over the tile, row by row, in vectors of columns."""
+        row, start = Symbol("tile_row"), Symbol("tile_column")
+        column = self.form.column.symbol
+        place = row * self.width + (column - _COLUMN)
+        total = Load(tile.name, (place,), self.dtype)
+        body = NameReplacer({self.form.sum_name: total}).body(self.form.epilogue)
+        if self.form.row is not None:
+            body = replace_symbols(body, {self.form.row.symbol: _ROW + row})
+        whole = _COLUMNS // self.lanes * self.lanes
+        full = self._lanes(body, column, _COLUMN + start, None)
+        part = self._lanes(body, column, _COLUMN + whole, self.columns)
+        loops: Body = (
+            Loop(start, 0, whole, self.lanes, LoopKind.SERIAL, full),
+            If((Comparison(whole, "<", _COLUMNS),), part),
+        )
+        return (Loop(row, 0, _ROWS, 1, LoopKind.SERIAL, loops),)
+
+
+def _symbol(axis: Axis | None) -> Symbol | None:
+    return axis.symbol if axis is not None else None
+
+
+def _let(symbol: Symbol, value: Size) -> Let:
+    return Let(symbol.name, IndexValue(value, int64))
+
+
+def _linear(axes: tuple[Axis, ...]) -> Size:
+    """The row-major number of a point."""
+    total: Size = 0
+    for axis in axes:
+        total = add(multiply(total, axis.extent), axis.symbol)
+    return total
+
+
+def _decompose(number: Size, extents: tuple[Size, ...]) -> tuple[Size, ...]:
+    """The row-major indices of a point number."""
+    indices: list[Size] = []
+    for extent in reversed(extents[1:]):
+        indices.append(modulo(number, extent))
+        number = floor_divide(number, extent)
+    return (number, *reversed(indices))

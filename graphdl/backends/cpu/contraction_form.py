@@ -18,6 +18,7 @@ from graphdl.kernel.nodes import (
     Axis,
     Binary,
     Buffer,
+    Condition,
     IndexValue,
     Let,
     Load,
@@ -69,6 +70,29 @@ class Contraction:
     sum_name: str
     epilogue: tuple[Statement, ...]
 
+    def strides(self, value: Value, symbol: Symbol) -> list[Size | None]:
+        """The stride of each load in a value."""
+        buffers = self.nest.buffers()
+        loads = [each for each in walk_value(value) if isinstance(each, Load)]
+        return [stride(buffers[each.buffer], each.index, symbol) for each in loads]
+
+    def plain_output(self) -> Operand | None:
+        """Where the sums belong when the epilogue only stores them, column by column."""
+        bound = {each.name: each.value for each in self.epilogue if isinstance(each, Let)}
+        stores = [each for each in self.epilogue if isinstance(each, Store)]
+        if len(stores) != 1 or stores[0].mask:
+            return None
+        store = stores[0]
+        value = _inline(store.value, bound)
+        buffers = self.nest.buffers()
+        if value != Variable(self.sum_name, self.dtype) or buffers[store.buffer].dtype != self.dtype:
+            return None
+        symbols = [axis.symbol for axis in (*self.outer, self.column)]
+        if self.row is not None:
+            symbols.append(self.row.symbol)
+        place = _operand(Load(store.buffer, store.index, self.dtype), symbols, buffers)
+        return place if place.is_plain and place.stride(self.column.symbol) == 1 else None
+
 
 def recognize_contraction(nest: Nest) -> Contraction | None:
     """The kernel as a contraction, or None: then another recipe takes it."""
@@ -93,11 +117,30 @@ def recognize_contraction(nest: Nest) -> Contraction | None:
     if row is not None:
         symbols.append(row.symbol)
     buffers = nest.buffers()
+    known = {*nest.kernel.sizes, *symbols}
+    if any(not _index_symbols(value) <= known for value in (left, right)):
+        return None
     lhs, rhs = (_operand(value, symbols, buffers) for value in (left, right))
     depth = _merge_depth(sweep.axes, lhs, rhs)
     (name,) = sweep.accumulators[0].names
     kept = tuple(each for each in before if isinstance(each, Let))
     return Contraction(nest, left.dtype, lhs, rhs, outer, row, column, depth, name, (*kept, *epilogue))
+
+
+def _index_symbols(value: Value) -> set[Symbol]:
+    found: set[Symbol] = set()
+    for each in walk_value(value):
+        match each:
+            case Load(_, index, _, mask):
+                sizes = [*index, *(side for c in mask for side in (c.left, c.right))]
+            case IndexValue(index):
+                sizes = [index]
+            case Condition(comparisons):
+                sizes = [side for c in comparisons for side in (c.left, c.right)]
+            case _:
+                continue
+        found.update(*map(free_symbols, sizes))
+    return found
 
 
 def _factors(sweep: Sweep) -> tuple[Value, Value] | None:
@@ -117,16 +160,26 @@ def _is_simple(statements: Sequence[Statement]) -> bool:
     return all(isinstance(each, Let | Store) for each in statements)
 
 
+class NameReplacer(Rewriter):
+    """Rebuilds statements with bound names replaced by values."""
+
+    __slots__ = ("names",)
+    names: Mapping[str, Value]
+
+    def __init__(self, names: Mapping[str, Value]) -> None:
+        Rewriter.__init__(self)
+        object.__setattr__(self, "names", names)
+
+    def value(self, value: Value) -> Value:
+        """One rebuilt value."""
+        if isinstance(value, Variable) and value.name in self.names:
+            return self.value(self.names[value.name])
+        return Rewriter.value(self, value)
+
+
 def _inline(value: Value, bound: Mapping[str, Value]) -> Value:
     """The value with the names of `bound` written out."""
-
-    class Inliner(Rewriter):
-        def value(self, value: Value) -> Value:
-            if isinstance(value, Variable) and value.name in bound:
-                return self.value(bound[value.name])
-            return super(Inliner, self).value(value)
-
-    return Inliner().value(value)
+    return NameReplacer(bound).value(value)
 
 
 # Axes ---------------------------------------------------------------------------------------------
@@ -188,12 +241,6 @@ def _operand(value: Value, symbols: Sequence[Symbol], buffers: Mapping[str, Buff
     return Operand(value, value.buffer, base, strides)
 
 
-def is_fixed(operand: Operand, sizes: Sequence[Symbol]) -> bool:
-    """Whether a plain operand's place depends on sizes and axes alone."""
-    assert operand.strides is not None
-    return free_symbols(operand.base) <= set(sizes)
-
-
 def _merge_depth(axes: tuple[Axis, ...], lhs: Operand, rhs: Operand) -> tuple[Axis, ...]:
     """Contracted axes, joined where both operands step through them as through one."""
     merged = list(axes)
@@ -209,8 +256,3 @@ def _merge_depth(axes: tuple[Axis, ...], lhs: Operand, rhs: Operand) -> tuple[Ax
             merged[position - 1 : position + 1] = [Axis(fast.symbol, multiply(slow.extent, fast.extent))]
         position -= 1
     return tuple(merged)
-
-
-def loads_index(value: Value) -> bool:
-    """Whether a value contains a number made from an index."""
-    return any(isinstance(each, IndexValue) for each in walk_value(value))

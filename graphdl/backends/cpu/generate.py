@@ -32,6 +32,7 @@ from graphdl.kernel.nodes import (
     Carry,
     Fold,
     If,
+    IndexValue,
     Kernel,
     Let,
     Loop,
@@ -178,6 +179,8 @@ class _Generator:
 
     def _statement(self, statement: Statement) -> None:
         match statement:
+            case Let(name, IndexValue(index, dtype)) if dtype == int64:
+                self._bind_index(name, index)
             case Let(name, value):
                 self._bind(name, self.values.emit(value))
             case Store(buffer, index, value, mask):
@@ -199,6 +202,17 @@ class _Generator:
         self.values.names[name] = value
         if value.dtype == int64:
             self._bind_symbol(name, value)
+
+    def _bind_index(self, name: str, index: Size) -> None:
+        """An index by name: what is known about it stays known."""
+        resolved = self.indices.resolve(index)
+        if isinstance(resolved, int) or self.indices.varies(resolved):
+            self._bind(name, self.values.emit(IndexValue(index, int64)))
+            return
+        text, depth = self.indices.scalar(resolved), self.indices.depth(resolved)
+        natural = self.indices.is_natural(resolved)
+        self.values.names[name] = Emitted(text, int64)
+        self.indices.bind(Symbol(name), text, natural=natural, depth=depth)
 
     def _bind_symbol(self, name: str, value: Emitted) -> None:
         symbol = Symbol(name)

@@ -89,12 +89,14 @@ class _Partials:
         return Store(self.buffer.name, (index,), start)
 
     def join(self, index: Size, mask: Comparison | None) -> Store:
-        """Fold the point's value into its partial, where the mask holds."""
+        """Fold the point's value into its partial; where the mask fails, the identity instead,
+        which changes no partial: a sum that starts from +0 is never -0."""
         current = Load(self.buffer.name, (index,), self.buffer.dtype)
-        value: Value = Binary(self.accumulator.reducer, current, self.accumulator.values[0])
+        value = self.accumulator.values[0]
         if mask is not None:
-            value = Select(Condition((mask,)), value, current)
-        return Store(self.buffer.name, (index,), value)
+            neutral = identity(self.accumulator.reducer, self.buffer.dtype)
+            value = Select(Condition((mask,)), value, neutral)
+        return Store(self.buffer.name, (index,), Binary(self.accumulator.reducer, current, value))
 
 
 class _Rows:

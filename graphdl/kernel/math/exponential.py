@@ -146,8 +146,12 @@ def _narrow_exp(e: Emitter, r: Value) -> Value:
 
 def _narrow_expm1(e: Emitter, r: Value, unit: float = 1.0) -> Value:
     """(e**(r / unit) - 1) * unit for |r / unit| <= ln2 / 2: r + r**2 * q(r)."""
-    coefficients = [c / unit ** (k + 1) for k, c in enumerate(_tables(e).narrow)]
-    return e.fma(e.multiply(r, r), e.polynomial(r, coefficients), r)
+    return e.fma(e.multiply(r, r), _quadratic(e, r, unit), r)
+
+
+def _quadratic(e: Emitter, r: Value, unit: float) -> Value:
+    """q(r) of `_narrow_expm1`."""
+    return e.polynomial(r, [c / unit ** (k + 1) for k, c in enumerate(_tables(e).narrow)])
 
 
 def _scaled_expm1(e: Emitter, x: Value, shift: int) -> Value:
@@ -178,18 +182,29 @@ def with_sign(e: Emitter, value: Value, sign: Value) -> Value:
 
 
 def emit_logistic(e: Emitter, x: Value) -> Value:
-    """1 / (1 + e**-x), written with e**-|x| so that neither side loses anything."""
-    small = e.share(emit_negative_exp(e, e.share(e.negative(e.magnitude(x)))))
-    numerator = e.select(e.less(x, 0.0), small, 1.0)
-    return e.divide(numerator, e.add(small, 1.0))
+    """1 / (1 + e**-x) as 2**n / (2**n + e**-r) with x = n ln2 + r; the numerator is lifted to stay
+    normal where the result is not."""
+    tables, lift = _tables(e), e.format.fraction_bits + 2
+    bounded = e.share(e.at_most(x, -tables.expm1_lowest))
+    bounded = e.share(e.at_least(bounded, tables.lowest))
+    reduced = _reduce(e, bounded, 1.0, lift)
+    power = e.negative(_narrow_expm1(e, reduced.r, -1.0))  # e**-r - 1
+    total = e.add(e.fma(reduced.scale, 2.0**-lift, power), 1.0)
+    return e.multiply(e.divide(reduced.scale, total), 2.0**-lift)
 
 
 def emit_tanh(e: Emitter, x: Value) -> Value:
-    """tanh(|x|) = h / (h + 1) with h = (e**(2|x|) - 1) / 2, then the sign of x."""
+    """tanh(|x|) = h / (h + 1) with h = (e**(2|x|) - 1) / 2, then the sign of x.
+
+    With 2|x| = n ln2 + 2r, h is 2**n (r + r**2 q(r)) + (2**n - 1) / 2; all but r**2 q(r) is exact
+    where h is small.
+    """
     bounded = e.share(e.at_most(e.magnitude(x), _tables(e).tanh_highest))
     reduced = _reduce(e, bounded, 0.5, 0, short=True)
-    whole = e.fma(reduced.scale, 0.5, -0.5)
-    half = e.share(e.fma(reduced.scale, _narrow_expm1(e, reduced.r, 0.5), whole))
+    r, scale = reduced.r, reduced.scale
+    linear = e.fma(scale, r, e.fma(scale, 0.5, -0.5))
+    square = e.multiply(e.multiply(scale, r), r)
+    half = e.share(e.fma(square, _quadratic(e, r, 0.5), linear))
     return with_sign(e, e.divide(half, e.add(half, 1.0)), e.sign_of(x))
 
 
