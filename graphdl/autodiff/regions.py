@@ -13,8 +13,8 @@ from graphdl.ops import regions as ops
 Contributions = Sequence[Contribution]
 
 _CAPTURED = Undefined(
-    "a tensor that the function reads from outside has no derivative through it; "
-    "make it an argument"
+    "a tensor that the function reads from outside has no derivative through it",
+    hint="make it an argument of the function, and let backward return its gradient",
 )
 
 

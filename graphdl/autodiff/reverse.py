@@ -8,7 +8,7 @@ from graphdl.autodiff.rules import zeros_like
 from graphdl.autodiff.sweep import active_nodes, pull_back
 from graphdl.autodiff.table import FAMILIES
 from graphdl.errors import ArgumentError, GradientError, ShapeError
-from graphdl.graph.describe import describe
+from graphdl.graph.describe import describe, name_of
 from graphdl.graph.nodes import Node, Tensor, gradient_of, topological_order
 from graphdl.graph.structure import leaves_of, restructure
 from graphdl.ops import movement
@@ -110,15 +110,22 @@ def _fill_in(
         return None
     if disconnected == "zero":
         return zeros_like(target)
+    role, verb = ("cost", "does") if name == "grad" else ("outputs", "do")
+    details = list(operand_lines(**{"wrt": target, role: outputs[0]} if outputs else {}))
     cut = _find_cut(outputs, target)
-    details = list(operand_lines(wrt=target, **({"output": outputs[0]} if outputs else {})))
-    if cut is not None:
-        details.append(f"the path is cut at  {describe(cut.results[0])}")
+    if cut is None:
+        message = f"{name}: the {role} {verb} not depend on {_label(target)}"
+    else:
+        message = f"{name}: {cut.op.name} cuts the path from {_label(target)} to the {role}"
+        details.append(f"cut at  {describe(cut.results[0])}")
     raise GradientError(
-        f"{name}: no derivative flows from the {'cost' if name == 'grad' else 'outputs'} to wrt",
-        details=details,
-        hint='leave it out of wrt, or pass disconnected="zero" or "none"',
+        message, details=details, hint='leave it out of wrt, or pass disconnected="zero" or "none"'
     )
+
+
+def _label(tensor: Tensor) -> str:
+    name = name_of(tensor.node)
+    return tensor.node.op.name if name is None else f'{tensor.node.op.name} "{name}"'
 
 
 def _find_cut(outputs: list[Tensor], target: Tensor) -> Node | None:

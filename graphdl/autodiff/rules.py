@@ -18,6 +18,7 @@ class Undefined:
     """Says that an operand has no derivative, and why; an error only where one is asked for."""
 
     reason: str
+    hint: str | None = None
 
 
 Contribution = Tensor | Undefined | None

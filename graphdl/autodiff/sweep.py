@@ -13,6 +13,7 @@ from graphdl.autodiff.rules import RULES, Contribution, Undefined, zeros_like
 from graphdl.errors import GradientError
 from graphdl.graph.nodes import Graph, Node, Tensor, gradient_of, topological_order
 from graphdl.graph.op import OpKind
+from graphdl.ops.arguments import operand_lines
 from graphdl.passes.stabilize import stabilize
 
 Key = tuple[int, int]
@@ -130,7 +131,7 @@ def _sweep_node(
             if contribution is None or not is_active(operand, cuts, active):
                 continue
             if isinstance(contribution, Undefined):
-                raise _undefined(node, contribution)
+                raise _undefined(node, operand, contribution)
             (outer if operand.key in cuts else inner).credit(operand, contribution)
 
 
@@ -146,8 +147,9 @@ def _apply_rule(node: Node, cotangents: tuple[Tensor, ...]) -> Sequence[Contribu
     return [move_mask(contribution, masked, side) for contribution in contributions]
 
 
-def _undefined(node: Node, contribution: Undefined) -> GradientError:
+def _undefined(node: Node, operand: Tensor, contribution: Undefined) -> GradientError:
     return GradientError(
         f"grad: {node.op.name}: {contribution.reason}",
-        details=[f"{node.op.name}  {node.location}"],
+        details=operand_lines(operand=operand, result=node.results[0]),
+        hint=contribution.hint,
     )

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphdl.runtime.buffer import StateWord
+
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector register."""
 
@@ -25,21 +27,23 @@ class VariableStorage:
     """The memory of one variable.
 
     `array` is 64-byte aligned and C-contiguous and stays at one address; compiled functions write
-    it in place. Hold `lock` while using it directly. `version` counts the writes.
+    it in place. Hold `lock` while using it directly; `word` is the same lock for compiled code that
+    runs without the GIL. `version` counts the writes.
     """
 
-    __slots__ = ("__weakref__", "array", "lock", "name", "version")
+    __slots__ = ("__weakref__", "array", "lock", "name", "version", "word")
     array: NDArray[Any]
 
     def __init__(self, name: str, array: NDArray[Any]) -> None:
         self.name = name
         self.array = aligned_copy(np.asarray(array))
         self.lock = RLock()
+        self.word = StateWord()
         self.version = 0
 
     def read(self) -> NDArray[Any]:
         """A copy of the present value."""
-        with self.lock:
+        with self.lock, self.word.reading():
             return self.array.copy()
 
     def write(self, array: NDArray[Any]) -> None:
@@ -48,7 +52,7 @@ class VariableStorage:
             raise ValueError(f"shape {array.shape} does not fit {self.array.shape}")
         if array.dtype != self.array.dtype:
             raise TypeError(f"dtype {array.dtype} does not fit {self.array.dtype}")
-        with self.lock:
+        with self.lock, self.word.writing():
             self.array[...] = array
             self.version += 1
 

@@ -285,7 +285,7 @@ def test_float16_keeps_its_dtype() -> None:
 def test_stop_gradient_counts_as_a_constant() -> None:
     x = _placeholder()
     assert float(value_of(grad(x * stop_gradient(x), x), {x: 3.0})) == 3
-    with pytest.raises(GradientError, match=r"cut at .* stop_gradient"):
+    with pytest.raises(GradientError, match="stop_gradient cuts the path"):
         grad(stop_gradient(x), x)
 
 
@@ -307,9 +307,9 @@ def test_a_disconnected_wrt_names_both_lines() -> None:
 
 def test_a_path_through_integers_is_cut() -> None:
     x = _placeholder(3)
-    with pytest.raises(GradientError, match=r"cut at .* argmax"):
+    with pytest.raises(GradientError, match="argmax cuts the path"):
         grad(astype(argmax(x), "float32"), x)
-    with pytest.raises(GradientError, match=r"cut at .* convert"):
+    with pytest.raises(GradientError, match="convert cuts the path"):
         grad(total(astype(astype(x, "int32"), "float32")), x)
     mixed = total(x * astype(argmax(x), "float64"))
     assert value_of(grad(mixed, x), {x: [1.0, 5.0, 2.0]}).tolist() == [1, 1, 1]

@@ -116,7 +116,7 @@ def test_custom_gradient_with_several_arguments_results_and_integers() -> None:
     np.testing.assert_allclose(value_of(second, inputs), DATA * 2)
     gx = grad(total(first) + total(second * 5.0), x)
     np.testing.assert_allclose(value_of(gx, inputs), [3 + 5, 4 + 5])
-    with pytest.raises(GradientError, match="no derivative flows"):
+    with pytest.raises(GradientError, match="does not depend on"):
         grad(total(first), y)
 
 

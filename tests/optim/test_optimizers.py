@@ -120,7 +120,7 @@ def test_float16_parameters_stay_float16() -> None:
 def test_wrong_use_is_told() -> None:
     w, other = variable(np.ones(2), name="w"), variable(np.ones(2), name="other")
     optimizer = SGD()
-    with pytest.raises(GradientError, match="no derivative flows"):
+    with pytest.raises(GradientError, match="does not depend on"):
         optimizer.minimize(total(w), [w, other])
     with pytest.raises(ArgumentError, match="1 gradients for 2"):
         optimizer.updates([w, other], [grad(total(w), w)])

@@ -78,6 +78,7 @@ CHUNK_ROWS = 256
 """Most rows of one task, so that packing a panel is paid back."""
 SMALL_CHUNK_ROWS = 32
 """Rows of one task where nothing is packed."""
+ORDER = 0
 STAGED_ROWS = 64
 """Rows of a left operand that must be computed first."""
 DIRECT_ROWS = 24
@@ -132,16 +133,16 @@ class _Recipe:
         chunk = self._chunk_rows(is_staged)
         chunks = floor_divide(add(self.rows, chunk - 1), chunk)
         panels = floor_divide(self.columns + (self.width - 1), self.width)
-        parts = (chunks,) if is_staged else (panels, chunks)
+        parts = (chunks,) if is_staged else ((chunks, panels) if ORDER else (panels, chunks))
         outer = tuple(axis.extent for axis in self.form.outer)
         numbers = _decompose(_TASK, (*outer, *parts))
         lets = [_let(axis.symbol, n) for axis, n in zip(self.form.outer, numbers, strict=False)]
-        first = multiply(numbers[-1], chunk)
+        first = multiply(numbers[-2] if ORDER and not is_staged else numbers[-1], chunk)
         lets += [_let(_ROW, first), _let(_ROWS, minimum(chunk, self.rows - _ROW))]
         if is_staged:
             inner = self._staged_body(chunk)
         else:
-            inner = self._panel_lets(multiply(numbers[-2], self.width)) + self._panel_body(chunk, None)
+            inner = self._panel_lets(multiply(numbers[-1] if ORDER else numbers[-2], self.width)) + self._panel_body(chunk, None)
         count = product((*outer, *parts))
         loop = Loop(_TASK, 0, count, 1, LoopKind.PARALLEL, (*lets, *inner))
         function = Kernel(kernel.name, kernel.sizes, kernel.buffers, (loop,))

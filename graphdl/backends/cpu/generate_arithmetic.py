@@ -11,7 +11,7 @@ import numpy as np
 from graphdl.backends.cpu.generate_code import Code, Unsupported
 from graphdl.backends.cpu.generate_half import from_float, from_double, to_float
 from graphdl.backends.cpu.generate_indices import floor_division, splat
-from graphdl.typesystem.dtype import DType, Kind, float32, float64
+from graphdl.typesystem.dtype import DType, Kind, bool_, float32, float64, uint8
 
 MEMORY_TYPES = {
     "bool": "i8", "int8": "i8", "uint8": "i8", "int16": "i16", "uint16": "i16", "int32": "i32", "uint32": "i32",
@@ -117,7 +117,7 @@ class Arithmetic:
     def _compare(self, predicate: str, left: Emitted, right: str) -> Emitted:
         instruction = "fcmp" if left.dtype.is_floating else "icmp"
         text = self.code.emit(f"{instruction} {predicate} {left.type} {left.text}, {right}")
-        return Emitted(text, _BOOL, left.lanes)
+        return Emitted(text, bool_, left.lanes)
 
     # Unary ----------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Arithmetic:
             case "sign":
                 return self._integer_sign(value)
             case "is_finite":
-                return Emitted(self.constant(True, Emitted("", _BOOL, value.lanes)), _BOOL, value.lanes)
+                return Emitted(self.constant(True, Emitted("", bool_, value.lanes)), bool_, value.lanes)
             case "floor" | "ceil" | "round" | "trunc":
                 return value
         raise Unsupported(f"{op} of {value.dtype}")
@@ -347,7 +347,7 @@ class Arithmetic:
         """The value's bits as another dtype of the same width."""
         target = vector_type(register_type(dtype), value.lanes)
         if value.dtype.is_bool:
-            value = Emitted(self.to_memory(value), _BYTE, value.lanes)
+            value = Emitted(self.to_memory(value), uint8, value.lanes)
         if dtype.is_bool:
             return self.from_memory(value.text, dtype, value.lanes)
         if target == value.type:
@@ -374,8 +374,6 @@ class Arithmetic:
         return Emitted(text, dtype, lanes)
 
 
-_BOOL = DType("bool", Kind.BOOL, 8)
-_BYTE = DType("uint8", Kind.UINT, 8)
 
 _FLOAT_INTRINSICS = {
     "abs": "fabs", "floor": "floor", "ceil": "ceil", "round": "roundeven", "trunc": "trunc", "sqrt": "sqrt",

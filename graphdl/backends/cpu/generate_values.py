@@ -20,7 +20,7 @@ from graphdl.kernel.nodes import (
     Value,
     Variable,
 )
-from graphdl.typesystem.dtype import DType, Kind, bool_
+from graphdl.typesystem.dtype import DType, bool_, int64
 
 
 class Values:
@@ -67,20 +67,19 @@ class Values:
             return self._affine_lanes(stride, rest, value.dtype)
         lanes = self.indices.lanes if self.indices.varies(index) else 0
         text = self.indices.vector_of(index) if lanes else self.indices.scalar(index)
-        return self.arithmetic.cast(Emitted(text, _INT64, lanes), value.dtype)
+        return self.arithmetic.cast(Emitted(text, int64, lanes), value.dtype)
 
     def _affine_lanes(self, stride: int, rest: object, dtype: DType) -> Emitted:
         """rest + stride * lane, with the lanes counted in the narrow type."""
         assert not isinstance(rest, str)
         type_, lanes = register_type(dtype), self.indices.lanes
-        base = self.arithmetic.cast(Emitted(self.indices.scalar(rest), _INT64), dtype)  # type: ignore[arg-type]
+        base = self.arithmetic.cast(Emitted(self.indices.scalar(rest), int64), dtype)  # type: ignore[arg-type]
         steps = ", ".join(f"{type_} {_wrapped(stride * lane, dtype.bits)}" for lane in range(lanes))
         wide = self.arithmetic.widen(base, lanes)
         text = self.code.emit(f"add {vector_type(type_, lanes)} {wide.text}, <{steps}>")
         return Emitted(text, dtype, lanes)
 
 
-_INT64 = DType("int64", Kind.INT, 64)
 
 
 def _reordered(condition: tuple[str, int]) -> tuple[str, DType, int]:

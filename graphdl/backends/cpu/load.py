@@ -102,3 +102,18 @@ def link(objects: Iterable[bytes], names: Iterable[str], symbols: Mapping[str, i
         builder.import_symbol(name, address)
     tracker = builder.add_current_process().link(_jit, f"graphdl{next(_numbers)}")
     return Library({name: tracker[name] for name in wanted}, tracker)
+
+
+def compile_linked(texts: Iterable[str], target: CpuTarget, *, prefix: str) -> bytes:
+    """One object from several modules that call one another; only functions whose names start with
+    `prefix` stay visible outside."""
+    machine = _machine(target)
+    parts = [_optimized_module(text, machine, True) for text in texts]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole.link_in(part)
+    for value in (*whole.functions, *whole.global_variables):
+        if not value.is_declaration and not value.name.startswith(prefix):
+            value.linkage = "internal"
+    whole.verify()
+    return bytes(machine.emit_object(whole))

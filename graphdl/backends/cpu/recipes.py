@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
+from graphdl.backends.cpu.contraction import tile_contraction
 from graphdl.backends.cpu.elementwise import tile_lanes
 from graphdl.backends.cpu.generate import workspace_bytes
 from graphdl.backends.cpu.nests import Nest, peel, walk
@@ -36,7 +37,11 @@ def tile(kernel: Kernel, target: CpuTarget, numerics: str = "fast") -> TiledKern
     everything else runs in lanes over a parallel axis, or, if none will do, point by point.
     """
     expanded = replace(kernel, body=Expander().body(kernel.body))
-    tiled = _tile(peel(expanded), target)
+    nest = peel(expanded)
+    contraction = tile_contraction(nest, target, numerics)
+    if contraction is not None:
+        return contraction
+    tiled = _tile(nest, target)
     kernels = (each for each in tiled.functions if isinstance(each, Kernel))
     return replace(tiled, workspace=maximum(0, *map(workspace_bytes, kernels)))
 

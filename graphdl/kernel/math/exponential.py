@@ -146,12 +146,8 @@ def _narrow_exp(e: Emitter, r: Value) -> Value:
 
 def _narrow_expm1(e: Emitter, r: Value, unit: float = 1.0) -> Value:
     """(e**(r / unit) - 1) * unit for |r / unit| <= ln2 / 2: r + r**2 * q(r)."""
-    return e.fma(e.multiply(r, r), _quadratic(e, r, unit), r)
-
-
-def _quadratic(e: Emitter, r: Value, unit: float) -> Value:
-    """q(r) of `_narrow_expm1`."""
-    return e.polynomial(r, [c / unit ** (k + 1) for k, c in enumerate(_tables(e).narrow)])
+    coefficients = [c / unit ** (k + 1) for k, c in enumerate(_tables(e).narrow)]
+    return e.fma(e.multiply(r, r), e.polynomial(r, coefficients), r)
 
 
 def _scaled_expm1(e: Emitter, x: Value, shift: int) -> Value:
@@ -196,16 +192,16 @@ def emit_logistic(e: Emitter, x: Value) -> Value:
 def emit_tanh(e: Emitter, x: Value) -> Value:
     """tanh(|x|) = h / (h + 1) with h = (e**(2|x|) - 1) / 2, then the sign of x.
 
-    With 2|x| = n ln2 + 2r, h is 2**n (r + r**2 q(r)) + (2**n - 1) / 2; all but r**2 q(r) is exact
-    where h is small.
+    Where h is small, h - h (h / (h + 1)) keeps the rounding of h + 1 out of the result.
     """
     bounded = e.share(e.at_most(e.magnitude(x), _tables(e).tanh_highest))
     reduced = _reduce(e, bounded, 0.5, 0, short=True)
-    r, scale = reduced.r, reduced.scale
-    linear = e.fma(scale, r, e.fma(scale, 0.5, -0.5))
-    square = e.multiply(e.multiply(scale, r), r)
-    half = e.share(e.fma(square, _quadratic(e, r, 0.5), linear))
-    return with_sign(e, e.divide(half, e.add(half, 1.0)), e.sign_of(x))
+    whole = e.fma(reduced.scale, 0.5, -0.5)
+    half = e.share(e.fma(reduced.scale, _narrow_expm1(e, reduced.r, 0.5), whole))
+    quotient = e.share(e.divide(half, e.add(half, 1.0)))
+    small = e.fma(e.negative(half), quotient, half)
+    result = e.select(e.less(half, 0.5), small, quotient)
+    return with_sign(e, result, e.sign_of(x))
 
 
 def emit_sinh(e: Emitter, x: Value) -> Value:

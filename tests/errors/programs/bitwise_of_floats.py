@@ -1,0 +1,4 @@
+import graphdl as gd
+
+x = gd.placeholder("x", (2,))
+y = x & x  # wrong

@@ -1,0 +1,4 @@
+import graphdl as gd
+
+x = gd.placeholder("x", ())
+y = float(x)  # wrong

@@ -1,0 +1,4 @@
+import graphdl as gd
+
+x = gd.placeholder("x", (3,))
+g = gd.grad(x**2, x)  # wrong

@@ -1,0 +1,4 @@
+import graphdl as gd
+
+x = gd.placeholder("x", ("batch", 3))
+n = len(x)  # wrong

@@ -1,0 +1,3 @@
+import graphdl as gd
+
+x = gd.placeholder("x", (2,), dtype="float8")  # wrong
