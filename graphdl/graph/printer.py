@@ -31,19 +31,23 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _KEYWORDS = frozenset(("return", "update", "graph", "regions", "as", "writes", "_"))
 
 
-def text(graph: Graph) -> str:
-    """The whole graph as text, stable from run to run, ending in a newline."""
-    return "\n".join(line for line, _ in lines(graph)) + "\n"
+def text(graph: Graph, *, with_comments: bool = True) -> str:
+    """The whole graph as text, stable from run to run, ending in a newline.
+
+    Without comments it says what is computed but not which lines asked for it.
+    """
+    return "\n".join(line for line, _ in lines(graph, with_comments)) + "\n"
 
 
-def lines(graph: Graph) -> list[tuple[str, Node | None]]:
+def lines(graph: Graph, with_comments: bool = True) -> list[tuple[str, Node | None]]:
     """The lines of `text` and the node that each belongs to."""
-    return _Printer(graph).print()
+    return _Printer(graph, with_comments).print()
 
 
 @dataclass(slots=True)
 class _Printer:
     graph: Graph
+    with_comments: bool
     indent: str = ""
     names: dict[tuple[int, int], str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
@@ -85,7 +89,8 @@ class _Printer:
 
     def claim(self, label: str | None) -> str:
         """The label when it is a free word, else the next number; numbers count all values."""
-        if label is None or not WORD.fullmatch(label) or label in self.taken | _KEYWORDS:
+        is_word = label is not None and WORD.fullmatch(label) is not None
+        if label is None or not is_word or label in self.taken or label in _KEYWORDS:
             label = f"%{len(self.taken)}"
         self.taken.add(label)
         return label
@@ -105,7 +110,7 @@ class _Printer:
         shape = literal(tensor.shape)
         call = f"parameter(position={position}, dtype={tensor.dtype}, shape={shape})"
         label = self.names[tensor.key]
-        self.emit(f"{label}: {tensor.type} = {call}{_label(node, label)}{_comment(node)}", node)
+        self.emit(f"{label}: {tensor.type} = {call}{_label(node, label)}{self.comment(node)}", node)
 
     def equation(self, node: Node) -> None:
         is_single = len(node.result_types) == 1
@@ -118,9 +123,12 @@ class _Printer:
             f"{name}: {type_}" for name, type_ in zip(names, node.result_types, strict=True)
         )
         tail = _label(node, stem) + self.writes(node) + (" regions:" if node.regions else "")
-        self.emit(f"{left} = {self.call(node)}{tail}{_comment(node)}", node)
+        self.emit(f"{left} = {self.call(node)}{tail}{self.comment(node)}", node)
         for region in node.regions:
-            self.output += _Printer(region, self.indent + _INDENT * 2).print()
+            self.output += _Printer(region, self.with_comments, self.indent + _INDENT * 2).print()
+
+    def comment(self, node: Node) -> str:
+        return _comment(node) if self.with_comments else ""
 
     def call(self, node: Node) -> str:
         arguments = [self.reference(operand) for operand in node.operands]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphdl.autodiff.rules import is_filled
 from graphdl.errors import ArgumentError, DTypeError, ShapeError
 from graphdl.graph.nodes import Tensor
 from graphdl.nn.activations import ActivationLike, as_activation
@@ -10,7 +11,7 @@ from graphdl.nn.layer import Layer, require_known_size, require_positive
 from graphdl.ops.arguments import operand_lines
 from graphdl.ops.functions.contraction import matmul
 from graphdl.ops.functions.creation import is_training
-from graphdl.ops.functions.elementwise import where
+from graphdl.ops.functions.elementwise import astype, where
 from graphdl.ops.functions.movement import reshape
 from graphdl.ops.functions.random import Generator, bernoulli
 from graphdl.typesystem.expression import product
@@ -101,11 +102,13 @@ class Dropout(Layer):
     def call(self, x: Tensor) -> Tensor:
         """The input with elements dropped, or the input."""
         _require_floating("Dropout", x)
-        if self.rate == 0:
+        training = is_training()
+        if self.rate == 0 or is_filled(training, False):
             return x
         is_kept = bernoulli(x.shape, p=1 - self.rate, key=self.generator)
-        kept = where(is_kept, x * (1 / (1 - self.rate)), 0.0)
-        return where(is_training(), kept, x)
+        # One factor, so that the gradient has one path and prediction multiplies by a constant 1.
+        factor = where(is_kept, 1 / (1 - self.rate), 0.0)
+        return x * astype(where(training, factor, 1.0), x.dtype)
 
 
 class Flatten(Layer):

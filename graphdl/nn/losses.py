@@ -14,10 +14,11 @@ from graphdl.graph.nodes import Tensor
 from graphdl.ops.arguments import Operand, as_tensor, operand_lines
 from graphdl.ops.composite import log_softmax, softplus
 from graphdl.ops.functions.elementwise import astype, log, where
-from graphdl.ops.functions.indexing import take_along_axis
 from graphdl.ops.functions.movement import broadcast_to, expand_dims, squeeze
 from graphdl.ops.functions.reduction import mean
 from graphdl.ops.functions.reduction import sum as total
+from graphdl.ops.indexing import gather_elements
+from graphdl.typesystem.dtype import int32, int64
 from graphdl.typesystem.shape import canonical_axis
 
 Reduction = Literal["mean", "sum", "none"]
@@ -90,7 +91,7 @@ def sparse_categorical_crossentropy(
 ) -> Tensor:
     """-log(probability of the class y_true).
 
-    `y_true` is int32 or int64 of the shape of `y_pred` without `axis`; `y_pred` holds
+    `y_true` is an integer tensor of the shape of `y_pred` without `axis`; `y_pred` holds
     probabilities, or with `from_logits` what goes into a softmax. Raises ShapeError when the shapes
     do not fit and DTypeError when `y_true` is not an integer. A label outside [0, classes) is an
     error when it is an input of the function, and clamped when it is computed.
@@ -105,7 +106,7 @@ def sparse_categorical_crossentropy(
     along = canonical_axis(axis, prediction.ndim, op=name)
     truth = _require_labels(name, truth, prediction, along)
     scores = log_softmax(prediction, along) if from_logits else prediction
-    chosen = take_along_axis(scores, expand_dims(truth, axis=along), axis=along)
+    chosen = gather_elements(scores, expand_dims(truth, axis=along), axis=along)
     logarithms = squeeze(chosen if from_logits else log(chosen), axis=along)
     return _reduce(name, -logarithms, reduction, sample_weight)
 
@@ -191,7 +192,7 @@ def _require_labels(name: str, truth: Tensor, prediction: Tensor, along: int) ->
     if truth.shape != wanted:
         sizes = ", ".join(map(str, wanted))
         raise ShapeError(f"{name}: y_true must have the shape [{sizes}]", details=lines)
-    return truth
+    return truth if truth.dtype in (int32, int64) else astype(truth, int64)
 
 
 def _reduce(name: str, losses: Tensor, reduction: Reduction, sample_weight: Operand) -> Tensor:

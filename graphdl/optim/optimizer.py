@@ -80,6 +80,11 @@ class Optimizer(ABC):
         if len(flat) != len(named):
             raise ArgumentError(f"updates: {len(flat)} gradients for {len(named)} parameters")
         _require_different(named)
+        if not named:
+            raise ArgumentError(
+                "updates: there are no parameters",
+                hint="layers make their variables when they are first called on a tensor",
+            )
         size = self.step_size()
         result: Updates = {}
         for (path, parameter), gradient in zip(named.items(), flat, strict=True):

@@ -43,12 +43,12 @@ from graphdl.program.nodes import (
 from graphdl.typesystem.expression import Size
 
 
-def text(program: Program) -> str:
-    """The whole program, kernels included, ending in a newline."""
+def text(program: Program, with_kernels: bool = True) -> str:
+    """The whole program, ending in a newline; without its kernels it cannot be parsed back."""
     lines = [f"program {_name(program.name)}({_joined(program.sizes)})"]
     lines += [f"  {line}" for line in _declarations(program)]
     lines += [f"  {line}" for line in body_lines(program.statements)]
-    kernels = [kernel_text(kernel) for kernel in program.kernels.values()]
+    kernels = [kernel_text(kernel) for kernel in program.kernels.values() if with_kernels]
     return "\n".join(lines) + "\n" + "".join(kernels)
 
 

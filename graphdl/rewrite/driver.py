@@ -21,13 +21,22 @@ from graphdl.graph.nodes import Graph, Node, Tensor, rebuild, replacing, topolog
 from graphdl.graph.op import Op
 from graphdl.graph.printer import text
 from graphdl.graph.rebuild import with_regions, with_roots
-from graphdl.rewrite.pattern import OpPattern, Pattern, expand_commutative, match
+from graphdl.rewrite.pattern import (
+    NodeVariable,
+    OpPattern,
+    Pattern,
+    expand_commutative,
+    match,
+)
 
 Key = tuple[int, int]
 DEEPEST_CHAIN = 60
 """Rewrites of one node into another before this counts as a circle."""
 MOST_HITS_PER_NODE = 50
 _SHOWN_LINES = 12
+
+
+RootPattern = OpPattern | NodeVariable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +47,7 @@ class Rule:
     """
 
     name: str
-    patterns: tuple[OpPattern, ...]
+    patterns: tuple[RootPattern, ...]
     build: Callable[..., Tensor | None]
     parameters: tuple[str, ...]
 
@@ -54,20 +63,19 @@ def rule(*patterns: Any) -> Callable[[Callable[..., Tensor | None]], Rule]:
     Several patterns are alternatives with the same variables. The replacement must have the type
     of what it replaces; it takes over its line, scope, origin and label.
     """
-    variants: list[OpPattern] = []
-    for pattern in patterns:
-        variants += (found for found in _variants(pattern) if found not in variants)
+    # By text: as numbers literal(0), literal(-0.0) and literal(False) would be one.
+    variants = {repr(variant): variant for pattern in patterns for variant in _variants(pattern)}
 
     def make(build: Callable[..., Tensor | None]) -> Rule:
         names = tuple(inspect.signature(build).parameters)
-        return Rule(build.__name__, tuple(variants), build, names)
+        return Rule(build.__name__, tuple(variants.values()), build, names)
 
     return make
 
 
-def _variants(pattern: Pattern) -> Iterator[OpPattern]:
+def _variants(pattern: Pattern) -> Iterator[RootPattern]:
     for variant in expand_commutative(pattern):
-        assert isinstance(variant, OpPattern), "a rule's pattern is an op applied to something"
+        assert isinstance(variant, RootPattern), "a rule's pattern says which op comes last"
         yield variant
 
 
@@ -111,7 +119,8 @@ def rewrite(graph: Graph, rules: Sequence[Rule]) -> Graph:
     return apply_rules(graph, rules)[0]
 
 
-Candidates = tuple[tuple[Rule, OpPattern, tuple[Op | None, ...]], ...]
+Candidates = tuple[tuple[Rule, RootPattern, tuple[Op | None, ...] | None], ...]
+"""Rule, pattern, and which op each operand must come from; None when any operands will do."""
 
 
 @lru_cache(maxsize=64)
@@ -122,9 +131,24 @@ def _index(rules: tuple[Rule, ...], disabled: frozenset[str]) -> Mapping[Op, Can
         if each.name in disabled:
             continue
         for pattern in each.patterns:
-            needed = tuple(getattr(operand, "op", None) for operand in pattern.operands)
-            index[pattern.op] = (*index.get(pattern.op, ()), (each, pattern, needed))
+            entry = (each, pattern, _needed_ops(pattern))
+            index[pattern.op] = (*index.get(pattern.op, ()), entry)
     return index
+
+
+def _needed_ops(pattern: RootPattern) -> tuple[Op | None, ...] | None:
+    if isinstance(pattern, NodeVariable):
+        return None
+    return tuple(getattr(operand, "op", None) for operand in pattern.operands)
+
+
+def _can_match(needed: tuple[Op | None, ...] | None, operands: tuple[Tensor, ...]) -> bool:
+    if needed is None:
+        return True
+    return len(needed) == len(operands) and not any(
+        op is not None and operand.node.op is not op
+        for op, operand in zip(needed, operands, strict=True)
+    )
 
 
 @dataclass(slots=True)
@@ -192,10 +216,7 @@ class _Walk:
             return None
         operands = node.operands
         for each, pattern, needed in candidates:
-            if len(needed) != len(operands) or any(
-                op is not None and operand.node.op is not op
-                for op, operand in zip(needed, operands, strict=True)
-            ):
+            if not _can_match(needed, operands):
                 continue
             replacement = self.replacement(each, pattern, node)
             if replacement is not None:
@@ -203,7 +224,7 @@ class _Walk:
                 return self.settle(self.labelled(replacement, node), (*chain, each.name))
         return None
 
-    def replacement(self, each: Rule, pattern: OpPattern, node: Node) -> Tensor | None:
+    def replacement(self, each: Rule, pattern: RootPattern, node: Node) -> Tensor | None:
         bindings: dict[str, Any] = {}
         root = Tensor(node)
         if not match(pattern, root, bindings, self.opaque):

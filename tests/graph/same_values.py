@@ -65,10 +65,14 @@ def assert_equal_bits(left: NDArray[Any], right: NDArray[Any]) -> None:
     """Equal dtypes, shapes and bits, but for the payload of NaN."""
     assert left.dtype == right.dtype
     assert left.shape == right.shape
-    np.testing.assert_array_equal(left, right)
-    if left.dtype.kind not in "biu":
-        numbers = left == left
-        np.testing.assert_array_equal(np.signbit(left[numbers]), np.signbit(right[numbers]))
+    if left.dtype.kind in "biu":
+        np.testing.assert_array_equal(left, right)
+        return
+    wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
+    np.testing.assert_array_equal(wide_left, wide_right)
+    numbers = ~np.isnan(wide_left)
+    signs = (np.signbit(array[numbers]) for array in (wide_left, wide_right))
+    np.testing.assert_array_equal(*signs)
 
 
 def assert_close(left: NDArray[Any], right: NDArray[Any], tolerance: float) -> None:

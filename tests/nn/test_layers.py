@@ -80,5 +80,6 @@ def test_dropout_repeats_after_the_same_seed() -> None:
         values.append(value_of(Dropout(0.5)(x), {x: np.ones(32)}, training=True))
     assert np.array_equal(*values)
     assert Dropout(0)(x) is x
+    assert Dropout(0.5)(x, training=False) is x
     with pytest.raises(ArgumentError, match="rate"):
         Dropout(1.0)

@@ -117,6 +117,13 @@ def test_float16_parameters_stay_float16() -> None:
     run_step(updates)
 
 
+def test_a_wrong_step_size_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Adam, "step_size", Optimizer.step_size)
+    adam = Adam(0.1, epsilon=1e-30)
+    expected = _follow_torch(lambda p: torch.optim.Adam(p, 0.1, eps=1e-30))
+    assert not np.allclose(_follow(adam), expected, rtol=1e-3)
+
+
 def test_wrong_use_is_told() -> None:
     w, other = variable(np.ones(2), name="w"), variable(np.ones(2), name="other")
     optimizer = SGD()
@@ -130,6 +137,8 @@ def test_wrong_use_is_told() -> None:
         optimizer.updates([w], [total(w)])
     with pytest.raises(ArgumentError, match="changes variables"):
         optimizer.minimize(total(w), w * 2)
+    with pytest.raises(ArgumentError, match="no parameters"):
+        optimizer.minimize(total(w), {})
     with pytest.raises(ArgumentError, match="momentum"):
         SGD(momentum=2)
     assert value_of(w).tolist() == [1, 1]

@@ -46,6 +46,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def golden(request: pytest.FixtureRequest) -> Golden:
     """The golden text of this test: tests/golden/<folder>/<file>/<test>.txt."""
     folder = Path(request.node.path).relative_to(_DIRECTORY.parent).with_suffix("")
-    name = re.sub(r"[^\w.-]+", "_", request.node.name.removeprefix("test_"))
+    name = re.sub(r"[^\w.-]+", "_", request.node.name.removeprefix("test_")).strip("_")
     path = _DIRECTORY / folder.parent / folder.name.removeprefix("test_") / f"{name}.txt"
     return Golden(path, request.config.getoption("--update-golden"))

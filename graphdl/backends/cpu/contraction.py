@@ -21,7 +21,7 @@ their buffers unevenly, are computed into dense chunks first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphdl.backends.cpu.contraction_form import (
     Contraction,
@@ -78,13 +78,18 @@ CHUNK_ROWS = 256
 """Most rows of one task, so that packing a panel is paid back."""
 SMALL_CHUNK_ROWS = 32
 """Rows of one task where nothing is packed."""
-ORDER = 0
+GROUP_PANELS = 4
+"""Panels of one task, packed together."""
+STRIP_ROWS = 24
+"""Rows that run over all panels of a group while they stay in cache."""
 STAGED_ROWS = 64
 """Rows of a left operand that must be computed first."""
 DIRECT_ROWS = 24
 """With at most this many rows in all, packing costs more than it saves."""
 DIRECT_ELEMENTS = 128 * 1024
 """A right operand of at most this many elements stays in cache without being packed."""
+_TASK_COST = 50_000
+"""Picoseconds of starting a task."""
 _PRODUCT_COST = 12
 """Picoseconds of a multiplication and addition in one of 16 lanes."""
 
@@ -92,6 +97,7 @@ _TASK = Symbol("task")
 _ROW, _COLUMN = Symbol("row_first"), Symbol("column_first")
 _ROWS, _COLUMNS = Symbol("row_count"), Symbol("column_count")
 _BLOCK = Symbol("block")
+_LEFT, _STRIP = Symbol("left"), Symbol("strip")
 _LANE = Symbol("lane")
 
 
@@ -112,6 +118,14 @@ class _Source:
     row_stride: Size
     depth_stride: Size
 
+    def moved(self, distance: Size) -> _Source:
+        """The same block some elements further on."""
+        return replace(self, first=self.first + distance)
+
+    def after(self, steps: Size) -> _Source:
+        """The block some steps of depth further on."""
+        return self.moved(self.depth_stride * steps)
+
 
 class _Recipe:
     """Writes the kernel of one contraction."""
@@ -130,37 +144,36 @@ class _Recipe:
         """The task loop around this contraction's body."""
         kernel = self.form.nest.kernel
         is_staged = not self._is_read_in_place(self.form.lhs)
-        chunk = self._chunk_rows(is_staged)
+        chunk, group = self._task_shape(is_staged)
         chunks = floor_divide(add(self.rows, chunk - 1), chunk)
-        panels = floor_divide(self.columns + (self.width - 1), self.width)
-        parts = (chunks,) if is_staged else ((chunks, panels) if ORDER else (panels, chunks))
+        groups = floor_divide(add(self.columns, group - 1), group)
+        parts = (chunks,) if is_staged else (chunks, groups)
         outer = tuple(axis.extent for axis in self.form.outer)
         numbers = _decompose(_TASK, (*outer, *parts))
         lets = [_let(axis.symbol, n) for axis, n in zip(self.form.outer, numbers, strict=False)]
-        first = multiply(numbers[-2] if ORDER and not is_staged else numbers[-1], chunk)
+        first = multiply(numbers[len(outer)], chunk)
         lets += [_let(_ROW, first), _let(_ROWS, minimum(chunk, self.rows - _ROW))]
         if is_staged:
-            inner = self._staged_body(chunk)
+            inner = self._staged_body(group)
         else:
-            inner = self._panel_lets(multiply(numbers[-1] if ORDER else numbers[-2], self.width)) + self._panel_body(chunk, None)
+            inner = self._group_body(multiply(numbers[-1], group), group, None)
         count = product((*outer, *parts))
         loop = Loop(_TASK, 0, count, 1, LoopKind.PARALLEL, (*lets, *inner))
         function = Kernel(kernel.name, kernel.sizes, kernel.buffers, (loop,))
-        work = minimum(chunk, self.rows) * (self.columns if is_staged else minimum(self.width, self.columns))
-        cost = work * self.depth * (_PRODUCT_COST * 16 // self.lanes) + 1000
-        return TiledKernel(
-            kernel.name, (function, *self.functions.values()), count, cost, workspace_bytes(function)
-        )
+        across = self.columns if is_staged else minimum(group, self.columns)
+        work = multiply(multiply(minimum(chunk, self.rows), across), self.depth)
+        cost = work * (_PRODUCT_COST * 16 // self.lanes) + _TASK_COST
+        functions = (function, *self.functions.values())
+        return TiledKernel(kernel.name, functions, count, cost, workspace_bytes(function))
 
-    def _chunk_rows(self, is_staged: bool) -> Size:
-        """Rows of one task: few where the right operand is not packed, so that threads share."""
+    def _task_shape(self, is_staged: bool) -> tuple[Size, Size]:
+        """Rows and columns of one task: few where the right operand is not packed, so that threads
+        find enough of them."""
         if is_staged:
-            return STAGED_ROWS
-        large = minimum(1, self.columns * self.depth // (DIRECT_ELEMENTS + 1))
-        return multiply(large, CHUNK_ROWS - SMALL_CHUNK_ROWS) + SMALL_CHUNK_ROWS
-
-    def _panel_lets(self, first: Size) -> Body:
-        return (_let(_COLUMN, first), _let(_COLUMNS, minimum(self.width, self.columns - _COLUMN)))
+            return STAGED_ROWS, GROUP_PANELS * self.width
+        is_large = minimum(1, floor_divide(multiply(self.columns, self.depth), DIRECT_ELEMENTS + 1))
+        rows = multiply(is_large, CHUNK_ROWS - SMALL_CHUNK_ROWS) + SMALL_CHUNK_ROWS
+        return rows, multiply(is_large, (GROUP_PANELS - 1) * self.width) + self.width
 
     # Operands -------------------------------------------------------------------------------------
 
@@ -172,8 +185,9 @@ class _Recipe:
         lhs, rhs = self.form.lhs, self.form.rhs
         return lhs.is_plain and rhs.is_plain and rhs.stride(self.form.column.symbol) == 1
 
-    def _staged_body(self, chunk: Size) -> Body:
-        """Compute the rows of the left operand once, then run over the panels."""
+    def _staged_body(self, group: Size) -> Body:
+        """Compute the rows of the left operand once, then run over groups of panels."""
+        chunk: Size = STAGED_ROWS
         along_rows = self._runs_along_rows()
         pitch = chunk if along_rows else self.depth
         block = Buffer("left_block", self.dtype, (multiply(chunk, self.depth) + self.lanes,), Space.THREAD)
@@ -186,10 +200,9 @@ class _Recipe:
         loops = (*axes, row) if along_rows else (row, *axes)
         stage = self._nest(loops, store, known)
         source = _Source(block.name, 0, 1 if along_rows else pitch, pitch if along_rows else 1)
-        first = Symbol("panel_first")
-        body = self._panel_lets(first) + self._panel_body(chunk, source)
-        panels = Loop(first, 0, self.columns, self.width, LoopKind.SERIAL, body)
-        return (Allocate(block), *stage, panels)
+        first = Symbol("group_first")
+        body = self._group_body(first, group, source)
+        return (Allocate(block), *stage, Loop(first, 0, self.columns, group, LoopKind.SERIAL, body))
 
     def _runs_along_rows(self) -> bool:
         """Whether the left operand's loads are contiguous along the rows, not along the depth."""
@@ -219,18 +232,21 @@ class _Recipe:
             moved = mask_lanes(moved, _LANE, Comparison(start + _LANE, "<", stop))
         return (Loop(_LANE, 0, self.lanes, 1, LoopKind.VECTOR, moved),)
 
-    # One panel ------------------------------------------------------------------------------------
+    # Sums -----------------------------------------------------------------------------------------
 
-    def _panel_body(self, chunk: Size, left: _Source | None) -> Body:
-        """Sum a chunk of rows by a panel of columns, then finish it."""
+    def _group_body(self, first: Size, group: Size, left: _Source | None) -> Body:
+        """Sum a chunk of rows by a group of panels, then finish it."""
         form = self.form
+        lets = (_let(_COLUMN, first), _let(_COLUMNS, minimum(group, self.columns - _COLUMN)))
         output = form.plain_output()
         if output is not None:
             view = _Source(output.buffer, self._place(output), output.stride(_symbol(form.row)), 0)
-            return self._sum(left, view)
-        tile = Buffer("tile", self.dtype, (multiply(chunk, self.width),), Space.THREAD)
-        view = _Source(tile.name, 0, self.width, 0)
-        return (Allocate(tile), *self._sum(left, view), *self._epilogue(tile))
+            return (*lets, *self._sum(left, view))
+        pitch = GROUP_PANELS * self.width
+        rows = CHUNK_ROWS if left is None else STAGED_ROWS
+        tile = Buffer("tile", self.dtype, (rows, pitch), Space.THREAD)
+        sums = self._sum(left, _Source(tile.name, 0, pitch, 0))
+        return (*lets, Allocate(tile), *sums, *self._epilogue(tile))
 
     def _place(self, operand: Operand) -> Size:
         """Where this task's part of a plain operand starts."""
@@ -249,91 +265,118 @@ class _Recipe:
         if len(form.depth) > 1:
             if self._steps_separately():
                 return self._separate_steps(left, output)
-            return self._staged_panel(left, output, 0, self.depth)
+            return self._computed_panels(left, output, 0, self.depth)
+        moved = left.after(_BLOCK)
         count = minimum(DEPTH_BLOCK, self.depth - _BLOCK)
         if not form.rhs.is_plain or 1 not in self._right_strides():
-            body = self._staged_panel(left, output, _BLOCK, count)
+            body = self._computed_panels(moved, output, _BLOCK, count)
         else:
-            body = self._plain_panel(left, output, count)
+            body = self._plain_panels(moved, output, count)
         return (Loop(_BLOCK, 0, maximum(1, self.depth), DEPTH_BLOCK, LoopKind.SERIAL, body),)
 
     def _right_strides(self) -> tuple[Size, Size]:
         rhs = self.form.rhs
         return rhs.stride(self.form.column.symbol), rhs.stride(self.form.depth[-1].symbol)
 
-    def _plain_panel(self, left: _Source, output: _Source, count: Size) -> Body:
+    def _plain_panels(self, left: _Source, output: _Source, count: Size) -> Body:
         """Read the right operand in place, or pack it."""
         across, along = self._right_strides()
         place = self._place(self.form.rhs) + along * _BLOCK
-        direct = _Source(self.form.rhs.buffer, place, along, 0)
-        panel = self._panel(DEPTH_BLOCK)
-        pack = self._call(
-            packer_name(self.dtype, across != 1),
-            packer_text(self.dtype, self.target, across != 1),
-            (_COLUMNS, count, along if across == 1 else across),
-            ((direct.buffer, place), (panel.name, 0)),
-        )
-        packed = (Allocate(panel), pack, self._product(left, _Source(panel.name, 0, self.width, 0), output, count))
+        buffer = self._panels(DEPTH_BLOCK)
         if across != 1:
-            return packed
-        in_place = (self._product(left, direct, output, count),)
+            packed = (*self._pack_columns(buffer, place, across, count), self._packed(left, output, count))
+            return (Allocate(buffer), *packed)
+        direct = _Source(self.form.rhs.buffer, place, along, 0)
+        in_place = (self._products(left, direct, 1, output, count, _BLOCK),)
+        pack = self._call(
+            packer_name(self.dtype, False),
+            packer_text(self.dtype, self.target, False),
+            (_COLUMNS, count, along),
+            ((self.form.rhs.buffer, place), (buffer.name, 0)),
+        )
+        packed = (Allocate(buffer), pack, self._packed(left, output, count))
         is_short = Comparison(self.rows, "<=", DIRECT_ROWS)
-        is_small = Comparison(self.columns * self.depth, "<=", DIRECT_ELEMENTS)
+        is_small = Comparison(multiply(self.columns, self.depth), "<=", DIRECT_ELEMENTS)
         return (If((is_short,), in_place, (If((is_small,), in_place, packed),)),)
 
-    def _panel(self, depth: Size) -> Buffer:
-        """Rows of one panel; the column packer writes whole squares."""
-        rounded = floor_divide(add(depth, self.lanes - 1), self.lanes) * self.lanes
-        return Buffer("panel", self.dtype, (multiply(rounded, self.width),), Space.THREAD)
+    def _pack_columns(self, buffer: Buffer, place: Size, across: Size, count: Size) -> Body:
+        pack = self._call(
+            packer_name(self.dtype, True),
+            packer_text(self.dtype, self.target, True),
+            (minimum(self.width, _COLUMNS - _LEFT), count, across),
+            ((self.form.rhs.buffer, place + across * _LEFT), (buffer.name, _LEFT * self._pitch(count))),
+        )
+        return (Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, (pack,)),)
 
-    def _staged_panel(self, left: _Source, output: _Source, first: Size, count: Size) -> Body:
-        """Compute a panel of the right operand, then multiply."""
+    def _panels(self, depth: Size) -> Buffer:
+        """Room for the panels of a group, each of a whole number of squares."""
+        size = multiply(self._pitch(depth), GROUP_PANELS * self.width)
+        return Buffer("panels", self.dtype, (size,), Space.THREAD)
+
+    def _pitch(self, depth: Size) -> Size:
+        """Rows from one panel to the next: the column packer writes whole squares."""
+        if self.form.rhs.is_plain and self._right_strides()[0] == 1:
+            return depth
+        return multiply(floor_divide(add(depth, self.lanes - 1), self.lanes), self.lanes)
+
+    def _packed(self, left: _Source, output: _Source, count: Size, begun: Size = _BLOCK) -> Statement:
+        """Products with panels that stand one behind the other."""
+        right = _Source("panels", 0, self.width, 0)
+        return self._products(left, right, self._pitch(count), output, count, begun)
+
+    def _computed_panels(self, left: _Source, output: _Source, first: Size, count: Size) -> Body:
+        """Compute panels of the right operand, then multiply."""
         axes = self.form.depth
-        panel = self._panel(DEPTH_BLOCK if len(axes) == 1 else self.depth)
-        column = Axis(Symbol("staged_column"), _COLUMNS)
-        known: dict[Symbol, Size] = {self.form.column.symbol: _COLUMN + column.symbol}
+        buffer = self._panels(DEPTH_BLOCK if len(axes) == 1 else self.depth)
+        column = Axis(Symbol("staged_column"), minimum(self.width, _COLUMNS - _LEFT))
+        known: dict[Symbol, Size] = {self.form.column.symbol: _COLUMN + _LEFT + column.symbol}
         if len(axes) == 1:
             known[axes[0].symbol] = Symbol("staged_depth") + first
             axes = (Axis(Symbol("staged_depth"), count),)
-        store = Store(panel.name, (_linear(axes) * self.width + column.symbol,), self.form.rhs.value)
-        loops = self._nest((*axes, column), store, known)
-        product_call = self._product(left, _Source(panel.name, 0, self.width, 0), output, count)
-        return (Allocate(panel), *loops, product_call)
+        index = _LEFT * self._pitch(count) + _linear(axes) * self.width + column.symbol
+        store = Store(buffer.name, (index,), self.form.rhs.value)
+        panel = self._nest((*axes, column), store, known)
+        fill = Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, panel)
+        return (Allocate(buffer), fill, self._packed(left, output, count, first))
 
     def _separate_steps(self, left: _Source, output: _Source) -> Body:
         """Contracted axes that do not join: loops around the product over the last one."""
         form = self.form
         *slow, fast = form.depth
-        _, along = self._right_strides()
-        starts: list[Size] = [self._place(form.rhs), left.first]
+        right = _Source(form.rhs.buffer, self._place(form.rhs), self._right_strides()[1], 0)
         for axis in slow:
-            starts[0] = starts[0] + form.rhs.stride(axis.symbol) * axis.symbol
-            starts[1] = starts[1] + form.lhs.stride(axis.symbol) * axis.symbol
-        right = _Source(form.rhs.buffer, starts[0] + along * _BLOCK, along, 0)
-        moved = _Source(left.buffer, starts[1], left.row_stride, left.depth_stride)
+            right = right.moved(form.rhs.stride(axis.symbol) * axis.symbol)
+            left = left.moved(form.lhs.stride(axis.symbol) * axis.symbol)
         is_any = minimum(1, product(axis.extent for axis in slow))
         count = multiply(minimum(DEPTH_BLOCK, fast.extent - _BLOCK), is_any)
-        done = sum((axis.symbol for axis in slow), start=_BLOCK)
-        call = self._product(moved, right, output, count, done)
+        begun: Size = _BLOCK
+        for axis in slow:
+            begun = begun + axis.symbol
+        right = right.moved(right.row_stride * _BLOCK)
+        call = self._products(left.after(_BLOCK), right, 1, output, count, begun)
         body: Body = (Loop(_BLOCK, 0, maximum(1, fast.extent), DEPTH_BLOCK, LoopKind.SERIAL, (call,)),)
         for axis in reversed(slow):
             body = (Loop(axis.symbol, 0, maximum(1, axis.extent), 1, LoopKind.SERIAL, body),)
         return body
 
-    def _product(
-        self, left: _Source, right: _Source, output: _Source, count: Size, done: Size | None = None
+    def _products(
+        self, left: _Source, right: _Source, pitch: Size, output: _Source, count: Size, begun: Size
     ) -> Statement:
-        """Call the shared panel product for one block of depth."""
-        is_blocked = len(self.form.depth) == 1 or done is not None
-        begun: Size = done if done is not None else (_BLOCK if is_blocked else 0)
-        first = left.first + left.depth_stride * _BLOCK if is_blocked else left.first
+        """Call the shared panel product for each panel of the group, `pitch` elements apart per
+        column, over `count` steps of depth; `begun` is not 0 when earlier steps are in the output."""
         sizes = (
-            _ROWS, _COLUMNS, count, left.row_stride, left.depth_stride, right.row_stride,
-            output.row_stride, begun,
+            minimum(STRIP_ROWS, _ROWS - _STRIP), minimum(self.width, _COLUMNS - _LEFT), count,
+            left.row_stride, left.depth_stride, right.row_stride, output.row_stride, begun,
         )  # fmt: skip
-        views = ((left.buffer, first), (right.buffer, right.first), (output.buffer, output.first))
+        views = (
+            (left.buffer, left.first + left.row_stride * _STRIP),
+            (right.buffer, right.first + _LEFT * pitch),
+            (output.buffer, output.first + output.row_stride * _STRIP + _LEFT),
+        )
         text = panel_text(self.dtype, self.target, self.numerics)
-        return self._call(panel_name(self.dtype, self.target, self.numerics), text, sizes, views)
+        call = self._call(panel_name(self.dtype, self.target, self.numerics), text, sizes, views)
+        panels = Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, (call,))
+        return Loop(_STRIP, 0, _ROWS, STRIP_ROWS, LoopKind.SERIAL, (panels,))
 
     def _call(
         self, name: str, text: str, sizes: tuple[Size, ...], views: tuple[tuple[str, Size], ...]
@@ -347,8 +390,7 @@ class _Recipe:
         """Run the statements behind the sum over the tile, row by row, in vectors of columns."""
         row, start = Symbol("tile_row"), Symbol("tile_column")
         column = self.form.column.symbol
-        place = row * self.width + (column - _COLUMN)
-        total = Load(tile.name, (place,), self.dtype)
+        total = Load(tile.name, (row, column - _COLUMN), self.dtype)
         body = NameReplacer({self.form.sum_name: total}).body(self.form.epilogue)
         if self.form.row is not None:
             body = replace_symbols(body, {self.form.row.symbol: _ROW + row})

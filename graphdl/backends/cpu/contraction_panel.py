@@ -189,23 +189,29 @@ class _Tile:
 
 def row_packer(dtype: DType, target: CpuTarget) -> Kernel:
     """pack(source, panel, columns, depth, source_row): rows of `columns` contiguous elements to
-    whole rows of a panel, zero behind them."""
-    lanes, vectors = target.lanes(dtype.bits), target.block_vectors
-    source_row = Symbol("source_row")
-    body: Body = ()
-    for start in range(0, lanes * vectors, lanes):
-        mask = (Comparison(start + _LANE, "<", _COLUMNS),)
-        value = Load("source", (_STEP * source_row + start + _LANE,), dtype, mask)
-        store = Store("panel", (_STEP * (lanes * vectors) + start + _LANE,), value)
-        body += (Loop(_LANE, 0, lanes, 1, LoopKind.VECTOR, (store,)),)
-    loop = Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, body)
-    return _packer(dtype, False, source_row, (loop,))
+    consecutive panels of `depth` rows each, zero behind the last column. Whole rows are read at once,
+    so that the processor sees streams."""
+    lanes, width = target.lanes(dtype.bits), panel_columns(dtype, target)
+    source_row, left = Symbol("source_row"), Symbol("left")
+
+    def copy(is_full: bool) -> Body:
+        body: Body = ()
+        for start in range(0, width, lanes):
+            mask = () if is_full else (Comparison(left + start + _LANE, "<", _COLUMNS),)
+            value = Load("source", (_STEP * source_row + left + start + _LANE,), dtype, mask)
+            store = Store("panel", (left * _DEPTH + _STEP * width + start + _LANE,), value)
+            body += (Loop(_LANE, 0, lanes, 1, LoopKind.VECTOR, (store,)),)
+        return body
+
+    choose = If((Comparison(left + width, "<=", _COLUMNS),), copy(True), copy(False))
+    panels = Loop(left, 0, _COLUMNS, width, LoopKind.SERIAL, (choose,))
+    return _packer(dtype, False, source_row, (Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, (panels,)),))
 
 
 def column_packer(dtype: DType, target: CpuTarget) -> Kernel:
     """pack(source, panel, columns, depth, source_column): columns of `depth` contiguous elements to
-    rows of a panel, in squares that are transposed in registers. Panel rows up to the next whole
-    square are written; columns behind the last one hold copies of it."""
+    the rows of one panel, in squares that are transposed in registers. Panel rows up to the next
+    whole square are written; columns behind the last one hold copies of it."""
     lanes, vectors = target.lanes(dtype.bits), target.block_vectors
     width, source_column = lanes * vectors, Symbol("source_column")
     square = Buffer("square", dtype, (lanes, lanes), Space.REGISTER)

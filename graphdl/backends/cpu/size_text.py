@@ -69,7 +69,7 @@ class SizeWriter:
                 return self._floor_divide(self.write(numerator), self.write(divisor))
             case Modulo(numerator, divisor):
                 top, bottom = self.write(numerator), self.write(divisor)
-                quotient = self._floor_divide(top, bottom)
+                quotient = self.write(FloorDivide(numerator, divisor))
                 return self.add(f"sub i64 {top}, {self.add(f'mul i64 {quotient}, {bottom}')}")
             case Minimum(terms):
                 return self._extreme("smin", terms)

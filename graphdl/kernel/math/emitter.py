@@ -83,6 +83,10 @@ class Emitter:
         """A number of the emitter's dtype."""
         return Constant(float(number), self.dtype)
 
+    def unsigned(self, bits: int) -> Constant:
+        """A pattern of bits."""
+        return Constant(bits, self.format.unsigned)
+
     def polynomial(self, x: Value, coefficients: Sequence[Number]) -> Value:
         """Horner's rule; the constant coefficient comes first."""
         *rest, last = coefficients

@@ -17,7 +17,7 @@ from graphdl.kernel.nodes import Value
 @dataclass(frozen=True, slots=True)
 class _Tables:
     """What depends on the dtype. `wide` serves |r| <= ln2, `narrow` (without its leading x) serves
-    |r| <= ln2 / 2."""
+    |r| <= ln2 / 2; sinh(x) is x + x**3 * sinh(x**2)."""
 
     ln2_high: float
     ln2_low: float
@@ -27,6 +27,7 @@ class _Tables:
     tanh_highest: float
     wide: tuple[float, ...]
     narrow: tuple[float, ...]
+    sinh: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ _SINGLE = _Tables(
         0.00836655031889677,
         0.0013860820326954126,
     ),
+    sinh=(0.1666671633720398, 0.008330274373292923, 0.00020372829749248922),
 )
 _DOUBLE = _Tables(
     ln2_high=0.6931471805599453,
@@ -94,6 +96,15 @@ _DOUBLE = _Tables(
         2.7557385005516713e-06,
         2.762635282220391e-07,
         2.506097242582047e-08,
+    ),
+    sinh=(
+        0.16666666666666669,
+        0.008333333333332912,
+        0.00019841269841593546,
+        2.755731910663244e-06,
+        2.5052131034575128e-08,
+        1.605665498240666e-10,
+        7.776772048116889e-13,
     ),
 )
 
@@ -205,18 +216,23 @@ def emit_tanh(e: Emitter, x: Value) -> Value:
 
 
 def emit_sinh(e: Emitter, x: Value) -> Value:
-    """With q = (e**|x| - 1) / 4: 2 q + q / (2 (q + 1/4)), then the sign of x."""
+    """An odd polynomial up to 1; beyond, with q = e**|x| / 4, 2 q - 1 / (8 q) and the sign of x."""
     magnitude = e.share(e.magnitude(x))
-    bounded = e.share(e.at_most(magnitude, _tables(e).highest + 0.6))
-    quarter = e.share(_scaled_expm1(e, bounded, -2))
-    inverse = e.multiply(e.divide(quarter, e.add(quarter, 0.25)), 0.5)
-    result = with_sign(e, e.fma(quarter, 2.0, inverse), e.sign_of(x))
-    return _unless_tiny(e, x, magnitude, result)
+    quarter = _quarter_exp(e, magnitude)
+    large = with_sign(e, e.fma(quarter, 2.0, e.divide(-0.125, quarter)), e.sign_of(x))
+    square = e.share(e.multiply(x, x))
+    small = e.fma(e.multiply(square, x), e.polynomial(square, _tables(e).sinh), x)
+    return e.select(e.less(magnitude, 1.0), small, large)
 
 
 def emit_cosh(e: Emitter, x: Value) -> Value:
     """With q = e**|x| / 4: 2 q + 1 / (8 q)."""
-    bounded = e.share(e.at_most(e.magnitude(x), _tables(e).highest + 0.6))
-    reduced = _reduce(e, bounded, 1.0, -2)
-    quarter = e.share(e.multiply(_narrow_exp(e, reduced.r), reduced.scale))
+    quarter = _quarter_exp(e, e.magnitude(x))
     return e.fma(quarter, 2.0, e.divide(0.125, quarter))
+
+
+def _quarter_exp(e: Emitter, magnitude: Value) -> Value:
+    """e**x / 4 for x >= 0, finite where sinh and cosh are."""
+    bounded = e.share(e.at_most(magnitude, _tables(e).highest + 0.6))
+    reduced = _reduce(e, bounded, 1.0, -2)
+    return e.share(e.multiply(_narrow_exp(e, reduced.r), reduced.scale))

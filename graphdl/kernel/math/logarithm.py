@@ -126,7 +126,7 @@ def emit_log1p(e: Emitter, x: Value) -> Value:
     m, moved = _split(e, total)
     exponent_bits = e.bitwise_and(moved, (1 << (layout.dtype.bits - 1)) - (1 << layout.fraction_bits))
     twice_inverse = (2 * layout.bias + 1) << layout.fraction_bits
-    scale = e.from_bits(e.subtract(e._value(twice_inverse, exponent_bits), exponent_bits))
+    scale = e.from_bits(e.subtract(e.unsigned(twice_inverse), exponent_bits))
     f = e.fma(e.multiply(lost, 0.5), scale, e.subtract(m, 1.0))
     exponent = _exponent(e, moved, e.constant(layout.magic + layout.bias))
     result = _log_of(e, e.share(f), exponent)

@@ -25,7 +25,14 @@ from graphdl.kernel.math.exponential import (
     emit_sinh,
     emit_tanh,
 )
+from graphdl.kernel.math.inverse_trigonometry import (
+    emit_acos,
+    emit_asin,
+    emit_atan,
+    emit_atan2,
+)
 from graphdl.kernel.math.logarithm import emit_log, emit_log1p
+from graphdl.kernel.math.trigonometry import emit_cos, emit_sin, emit_tan
 from graphdl.kernel.nodes import (
     Binary,
     Bitcast,
@@ -49,10 +56,18 @@ UNARY_EXPANSIONS: dict[str, Callable[[Emitter, Value], Value]] = {
     "cosh": emit_cosh,
     "tanh": emit_tanh,
     "logistic": emit_logistic,
+    "sin": emit_sin,
+    "cos": emit_cos,
+    "tan": emit_tan,
+    "asin": emit_asin,
+    "acos": emit_acos,
+    "atan": emit_atan,
 }
 """op -> how to write it for one operand that is a name or a constant."""
 
-BINARY_EXPANSIONS: dict[str, Callable[[Emitter, Value, Value], Value]] = {}
+BINARY_EXPANSIONS: dict[str, Callable[[Emitter, Value, Value], Value]] = {
+    "atan2": emit_atan2,
+}
 """op -> the same for two operands."""
 
 

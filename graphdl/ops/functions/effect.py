@@ -45,6 +45,8 @@ def named(x: Tensor, name: object) -> Tensor:
     if not (isinstance(name, str) and name):
         raise ArgumentError(f"named: the name must be a text, got {name!r}")
     node = x.node
+    if node.name == name:
+        return x
     if node.op.kind in _KEPT or node.writes:
         return build_node(movement.reshape, (x,), {"shape": x.shape}, name=name).results[0]
     return Tensor(replace(node, name=name), x.index)

@@ -40,10 +40,28 @@ def test_unary_functions_are_numpys(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "maximum", "minimum",
-     "atan2", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and",
-     "logical_or", "logical_xor"],
-)  # fmt: skip
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "floor_divide",
+        "remainder",
+        "pow",
+        "maximum",
+        "minimum",
+        "atan2",
+        "equal",
+        "not_equal",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+    ],
+)
 def test_binary_functions_are_numpys(name: str) -> None:
     function, oracle = getattr(gd, name), getattr(np, NUMPY_NAMES.get(name, name))
     assert_close(
@@ -94,10 +112,19 @@ def test_dtypes_promote_as_the_array_api_says(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "scalar", "wanted"),
-    [("float16", 2.0, "float16"), ("bfloat16", 2, "bfloat16"), ("int8", 2, "int8"), ("int8", 2.5, "float32"),
-     ("bool", 2, "int64"), ("bool", True, "bool"), ("float64", np.float64(2), "float64"),
-     ("float32", np.float64(2), "float32"), ("float16", np.float32(2), "float32"), ("uint8", np.int16(2), "int16")],
-)  # fmt: skip
+    [
+        ("float16", 2.0, "float16"),
+        ("bfloat16", 2, "bfloat16"),
+        ("int8", 2, "int8"),
+        ("int8", 2.5, "float32"),
+        ("bool", 2, "int64"),
+        ("bool", True, "bool"),
+        ("float64", np.float64(2), "float64"),
+        ("float32", np.float64(2), "float32"),
+        ("float16", np.float32(2), "float32"),
+        ("uint8", np.int16(2), "int16"),
+    ],
+)
 def test_python_scalars_are_weak(dtype: str, scalar: Any, wanted: str) -> None:
     x = placeholder("x", (2,), dtype)
     assert gd.equal(x, scalar).shape == (2,)
@@ -125,7 +152,7 @@ def test_sizes_stand_for_numbers() -> None:
     assert_same_numbers(result, np.full((4, 2), 0.25, np.float32))
     both = run(lambda x: gd.add(x.shape[0], x), np.ones((4,), np.int32), named=True)
     assert_same_numbers(both, np.full((4,), 5, np.int32))
-    with pytest.raises(ArgumentError, match="not a number or a size|not"):
+    with pytest.raises(ArgumentError, match=r"clip: the bound 0\.5 is a float, x is int32"):
         gd.clip(placeholder("n", (2,), "int32"), 0.5, 1)
 
 

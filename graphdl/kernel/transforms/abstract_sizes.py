@@ -1,0 +1,1 @@
+"""Constant extents become sizes, so that equal nests of different sizes are one kernel."""

@@ -1,0 +1,1 @@
+"""Neighbouring loops that only ever index memory together become one loop."""

@@ -1,0 +1,1 @@
+"""Renaming and rewriting of everything that a kernel mentions."""
