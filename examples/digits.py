@@ -86,7 +86,8 @@ int main(int argc, char **argv) {
     const void *weights = NULL;
     int code = digits_map_weights(argv[1], &weights);
     if (code) { fprintf(stderr, "%s\\n", digits_error(code)); return 1; }
-    float *image = malloc(sizeof(float) * 64 * batch), *probabilities = malloc(sizeof(float) * 10 * batch);
+    float *image = malloc(sizeof(float) * 64 * batch);
+    float *probabilities = malloc(sizeof(float) * 10 * batch);
     void *scratch = aligned_alloc(64, digits_scratch_bytes(batch));
     FILE *file = fopen(argv[2], "rb");
     if (!file || fread(image, sizeof(float) * 64, batch, file) != (size_t)batch) return 2;
@@ -143,7 +144,9 @@ def main(directory: Path) -> None:
     python = predict(test_images)["probabilities"].argmax(axis=1)
     if shutil.which("cc") is None:
         loaded = gd.load(directory / "artifact")(test_images)["probabilities"].argmax(axis=1)
-        print("no C compiler here; the artifact loaded by gd.load agrees:", (loaded == python).all())
+        print(
+            "no C compiler here; the artifact loaded by gd.load agrees:", (loaded == python).all()
+        )
         return
     agrees = bool((run_in_c(directory, test_images) == python).all())
     print(f"C predictions equal Python's on {len(python)} test images: {agrees}")

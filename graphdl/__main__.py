@@ -18,15 +18,14 @@ from typing import Any
 
 from graphdl.backends.cpu.load import version as llvm_version
 from graphdl.backends.cpu.target import host_target
-from graphdl.compiler import function_of_graph
 from graphdl.config import settings
 from graphdl.errors import ArgumentError, GraphdlError
-from graphdl.function import Function
+from graphdl.function import Function, function_of_graph
 from graphdl.graph.nodes import Graph, Tensor
 from graphdl.graph.parser import parse
 from graphdl.graph.printer import text
 from graphdl.ops.table import OPS
-from graphdl.passes.pipeline import PIPELINE, run_passes
+from graphdl.passes.pipeline import all_passes, run_passes
 from graphdl.viz.draw import draw
 
 
@@ -80,14 +79,11 @@ def explain(arguments: argparse.Namespace) -> None:
 def optimize(arguments: argparse.Namespace) -> None:
     """Run the passes named (or the whole pipeline) and print the graph."""
     names = [name for name in arguments.passes.split(",") if name]
-    known = [each.name for each in PIPELINE]
+    known = list(dict.fromkeys(each.name for each in all_passes()))
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ArgumentError(f"no pass is called {unknown[0]!r}", hint=f"use {', '.join(known)}")
-    graph, records = run_passes(_graph_of(load_source(arguments.source)), names or known)
-    print(text(graph))
-    for record in records:
-        print(f"# {record}", file=sys.stderr)
+    print(text(run_passes(_graph_of(load_source(arguments.source)), names or known)))
 
 
 def doctor(_: argparse.Namespace) -> None:
@@ -120,7 +116,12 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; errors of the user's making are printed without a traceback."""
     parser = argparse.ArgumentParser(prog="python -m graphdl", description="Look into graphs.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, action in (("show", show), ("explain", explain), ("opt", optimize), ("doctor", doctor)):
+    for name, action in (
+        ("show", show),
+        ("explain", explain),
+        ("opt", optimize),
+        ("doctor", doctor),
+    ):
         command = commands.add_parser(name, help=action.__doc__, description=action.__doc__)
         command.set_defaults(action=action)
         if name != "doctor":

@@ -26,7 +26,7 @@ from graphdl.lowering.assemble import LoweredSchedule, assemble, lower_schedule
 from graphdl.passes.guard_indices import IndexCheck, guard_indices
 from graphdl.passes.guard_numerics import guard_numerics
 from graphdl.passes.pipeline import Numerics, PassRecord, optimize
-from graphdl.program.nodes import GuardCheck, Program
+from graphdl.program.nodes import GuardCheck, Launch, Program
 from graphdl.program.printer import text as program_text
 from graphdl.program.verifier import verify as verify_program
 from graphdl.schedule.fuse import fuse
@@ -51,6 +51,12 @@ class Compilation:
     index_checks: tuple[IndexCheck, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     native: Any = None
+
+    @property
+    def launches(self) -> dict[int, Launch]:
+        """The launch of each group, by the group's position in the order."""
+        launches = (each for each in self.program.statements if isinstance(each, Launch))
+        return dict(zip(self.lowered.kernels, launches, strict=True))
 
     @property
     def stages(self) -> Stages:

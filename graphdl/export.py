@@ -23,8 +23,8 @@ from graphdl.backends.cpu.artifact import (
     ArtifactLayout,
 )
 from graphdl.backends.cpu.artifact_object import build_object, statement_messages
-from graphdl.backends.cpu.target import CpuTarget, host_target, parse_target
 from graphdl.backends.cpu.c_header import header_text
+from graphdl.backends.cpu.target import CpuTarget, host_target, parse_target
 from graphdl.errors import ArgumentError, TargetError
 from graphdl.function import Function
 from graphdl.kernel.nodes import Access
@@ -305,5 +305,3 @@ def size_entry(size: Size) -> int | str | list[Any]:
 def _product_entry(coefficient: int, atoms: Sequence[Size]) -> int | str | list[Any]:
     factors = [*([coefficient] if coefficient != 1 else []), *map(size_entry, atoms)]
     return factors[0] if len(factors) == 1 else ["*", *factors]
-
-

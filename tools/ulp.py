@@ -196,8 +196,8 @@ def errors64(got: Array, name: str, operands: tuple[Array, ...]) -> Array:
     for k in np.flatnonzero(np.isfinite(rough) & np.isfinite(got) & (rough != 0)):
         arguments = [mpmath.mpf(float(x[k])) for x in operands]
         exact = function.exact(*arguments)
-        if isinstance(exact, mpmath.mpc):
-            exact = exact.real
+        if not mpmath.isnormal(exact):  # mpmath has no opinion about infinite arguments
+            exact = mpmath.mpf(float(rough[k]))
         exponent = max(int(mpmath.frexp(exact)[1]) - 1, -1022)
         error[k] = float(abs(mpmath.mpf(float(got[k])) - exact) / mpmath.ldexp(1, exponent - 52))
     return _with_specials(error, got, rough)

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphdl.errors import DTypeError, ShapeError
-from graphdl.graph.nodes import Tensor
 from graphdl.graph.op import Guard, Op, OpKind
-from graphdl.ops import elementwise, movement
 from graphdl.ops.type_rules import is_number, require_axis, require_dtype
 from graphdl.typesystem.arithmetic import widen
 from graphdl.typesystem.dtype import DType, int32, int64
@@ -18,7 +16,6 @@ from graphdl.typesystem.expression import Comparison, Size
 from graphdl.typesystem.tensor_type import TensorType
 
 Array = NDArray[Any]
-_SAME_NUMBERS = (movement.reshape, movement.transpose, movement.broadcast_in_dim)
 
 
 def _require_index_dtype(op: str, dtype: DType) -> None:
@@ -39,25 +36,6 @@ def _guard_elements(op: str, size: Size, axis: int) -> tuple[Guard, ...]:
 
 def _clamp(indices: Array, size: int) -> Array:
     return np.clip(indices, 0, max(size - 1, 0)).astype(np.int64)
-
-
-def index_source(indices: Tensor) -> tuple[Tensor, bool]:
-    """Where the numbers of an index tensor come from, and whether negative ones are allowed.
-
-    Looks through dtype and shape changes and through "negative counts from the end", which public
-    functions write as select(i < 0, i + n, i).
-    """
-    counts_from_end = False
-    while True:
-        op, operands = indices.node.op, indices.node.operands
-        if op is elementwise.select and operands[0].node.op is elementwise.less:
-            if not operands[0].node.operands[0].is_same(operands[2]):
-                return indices, counts_from_end
-            indices, counts_from_end = operands[2], True
-        elif op is elementwise.convert or op in _SAME_NUMBERS:
-            indices = operands[0]
-        else:
-            return indices, counts_from_end
 
 
 # gather -------------------------------------------------------------------------------------------

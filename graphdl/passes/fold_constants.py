@@ -37,6 +37,9 @@ MOST_BYTES = 64 * 1024
 """Bytes of a new constant."""
 MOST_OPERAND_BYTES = 4 * 1024 * 1024
 
+Given = frozenset[tuple[int, int]]
+"""Keys of graph inputs: a constant that is an input is whatever the caller says."""
+
 _FOLDED = (
     OpKind.ELEMENTWISE,
     OpKind.MOVEMENT,
@@ -50,18 +53,24 @@ _FOLDED = (
 
 def fold_constants(graph: Graph) -> Graph:
     """`graph` with nodes of constant operands replaced by constants."""
-    return transform_graph(graph, _visit)
+    given = frozenset(tensor.key for tensor in graph.inputs)
+
+    def visit(node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+        return _visit(node, operands, given)
+
+    return transform_graph(graph, visit)
 
 
-def _visit(node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+def _visit(node: Node, operands: tuple[Tensor, ...], given: Given) -> Sequence[Tensor] | None:
     if node.op is size and isinstance(node.attributes["value"], int):
         return _replaced(node, node.op.reference(**node.attributes))  # type: ignore[misc]
     if node.op.kind not in _FOLDED or not operands or node.writes or node.op is broadcast_in_dim:
         return None
-    value = _repeated_value(node, operands)
+    value = _repeated_value(node, operands, given)
     if value is not None:
         return _replaced(node, value)
-    return _computed(node, operands) if all(t.node.op is constant for t in operands) else None
+    is_known = all(t.node.op is constant and t.key not in given for t in operands)
+    return _computed(node, operands) if is_known else None
 
 
 def _replaced(node: Node, array: Any) -> Sequence[Tensor]:
@@ -71,12 +80,12 @@ def _replaced(node: Node, array: Any) -> Sequence[Tensor]:
         return (broadcast(literal(np.asarray(array)), node.result_types[0].shape),)
 
 
-def _repeated_value(node: Node, operands: tuple[Tensor, ...]) -> Any:
+def _repeated_value(node: Node, operands: tuple[Tensor, ...], given: Given) -> Any:
     """The one number that all elements of the result are; None when there is none."""
     if len(node.result_types) > 1 or node.op in (pad, concatenate):
         return None
     if node.op.kind is OpKind.ELEMENTWISE:
-        values = [uniform_value(operand) for operand in operands]
+        values = [uniform_value(operand, given) for operand in operands]
         if any(value is None for value in values) or node.op.reference is None:
             return None
         return node.op.reference(*(np.asarray(value) for value in values), **node.attributes)
@@ -86,7 +95,7 @@ def _repeated_value(node: Node, operands: tuple[Tensor, ...]) -> Any:
         reduce_max,
         reduce_min,
     )
-    return uniform_value(operands[0]) if is_choice else None
+    return uniform_value(operands[0], given) if is_choice else None
 
 
 def _computed(node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor] | None:

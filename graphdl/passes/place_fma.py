@@ -41,7 +41,7 @@ def place_fma(graph: Graph) -> Graph:
             return None
         count_hits("place_fma")
         with replacing(node):
-            fused = _fused(node, operands, position)
+            fused = _fused(node, operands, position, cut)
         return (replace(fused, name=node.name).results[0],) if node.name else fused.results
 
     return with_roots(graph, transform(graph.roots, visit, cut))
@@ -66,19 +66,21 @@ def _product_position(node: Node, uses: Counter[Key], cut: set[Key]) -> int | No
     return None
 
 
-def _fused(node: Node, operands: tuple[Tensor, ...], position: int) -> Node:
+def _fused(node: Node, operands: tuple[Tensor, ...], position: int, cut: set[Key]) -> Node:
     x, y = operands[position].node.operands
     other = operands[1 - position]
     if node.op is subtract and position == 0:
-        other = _negated(other)
+        other = _negated(other, cut)
+    elif node.op is subtract and uniform_value(y, cut) is not None:
+        y = _negated(y, cut)
     elif node.op is subtract:
-        x, y = (x, _negated(y)) if uniform_value(y) is not None else (_negated(x), y)
+        x = _negated(x, cut)
     result: Tensor = fma(x, y, other)
     return result.node
 
 
-def _negated(tensor: Tensor) -> Tensor:
-    value = uniform_value(tensor)
+def _negated(tensor: Tensor, cut: set[Key]) -> Tensor:
+    value = uniform_value(tensor, cut)
     if value is not None:
         return filled(-value, tensor.dtype, tensor.shape)
     result: Tensor = negative(tensor)

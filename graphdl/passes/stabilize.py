@@ -128,6 +128,16 @@ def _restores(spread: Tensor, axes: tuple[int, ...]) -> bool:
     return found == wanted
 
 
+@rule(*(log(move(reduce_sum(exp(x)))) for move in (broadcast_in_dim, reshape)))
+def take_log_of_sum_first(x: Tensor, root: Tensor) -> Tensor | None:
+    """log of a moved sum of exponentials is the moved log, so that it can be shifted."""
+    if _is_shifted(x):
+        return None
+    moved = root.node.operands[0].node
+    result: Tensor = moved.op(log(moved.operands[0]), **moved.attributes)
+    return result
+
+
 def _is_shifted(x: Tensor) -> bool:
     """Whether x is something less its own maximum."""
     if x.node.op is not subtract:
@@ -224,6 +234,7 @@ RULES = (
     expand_log_of_softmax,
     expand_log_of_ratio,
     take_log_of_softmax_first,
+    take_log_of_sum_first,
     shift_logsumexp,
     shift_softmax,
     make_log1p,

@@ -159,7 +159,7 @@ class LoadedFunction:
             expected = tuple(evaluate_size(size, sizes) for size in port.shape)
             if expected != array.shape:
                 raise ShapeError(
-                    f"{self.name}: input {port.name!r} is {port}, got an array of shape {array.shape}"
+                    f"{self.name}: input {port.name!r} is {port}, got shape {array.shape}"
                 )
         return sizes
 

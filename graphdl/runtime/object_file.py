@@ -76,7 +76,9 @@ def load_object(path: Path) -> LoadedObject:
     for index, place in places.items():
         section = sections[index]
         if section.kind != _NO_BITS:
-            memory[place : place + section.size] = data[section.offset : section.offset + section.size]
+            memory[place : place + section.size] = data[
+                section.offset : section.offset + section.size
+            ]
     _write_slots(memory, slots, path)
     addresses = [_address(symbol, base, places, slots) for symbol in symbols]
     for number, address in enumerate(addresses):

@@ -27,7 +27,8 @@ MAXIMUM_VIEWS = 40
 class Drawable(Protocol):
     """A view of something at a depth, or of one group inside it."""
 
-    def __call__(self, *, depth: int | None = None, inside: Path = ()) -> Picture: ...
+    def __call__(self, *, depth: int | None = None, inside: Path = ()) -> Picture:
+        """The picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def draw(
     """
     if part not in PARTS:
         raise ArgumentError(f"draw: part is {part!r}", hint=f"use one of {', '.join(PARTS)}")
-    if depth is not None and (not isinstance(depth, int) or depth < 0):
+    if depth is not None and depth < 0:
         raise ArgumentError(f"draw: depth is {depth!r}", hint="use 0, 1, 2, … or None")
     drawing = Drawing(_view_of(what, stage, part), depth)
     if path is not None:

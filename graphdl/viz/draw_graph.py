@@ -136,7 +136,9 @@ class _Builder:
     def _operation_box(self, key: str, node: Node) -> Box:
         title = f"{node.name}: {node.op.name}" if node.name else node.op.name
         lines = [title, " ".join(map(str, node.result_types))]
-        constants = [_constant_text(operand) for operand in node.operands if is_constant(operand.node)]
+        constants = [
+            _constant_text(operand) for operand in node.operands if is_constant(operand.node)
+        ]
         if constants:
             lines.append("with " + ", ".join(constants))
         if node.location is not None:

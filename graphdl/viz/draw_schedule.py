@@ -114,7 +114,9 @@ def _open_picture(schedule: Schedule, groups: tuple[Group, ...]) -> Picture:
                 if source is not None:
                     edge = Edge(source, key, EdgeKind.DATA, "")
                     edges.setdefault((source, key), edge)
-    kept = {key: edge for key, edge in edges.items() if edge.source in boxes or edge.source in leaves}
+    kept = {
+        key: edge for key, edge in edges.items() if edge.source in boxes or edge.source in leaves
+    }
     clusters = tuple(Cluster((_title(group),), _title(group)) for group in groups)
     title = schedule.graph.name if len(groups) != 1 else _title(groups[0])
     everything = (*leaves.values(), *boxes.values())

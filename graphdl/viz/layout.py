@@ -32,4 +32,6 @@ def png_from_dot(dot: str) -> bytes:
     """Lay out a DOT text as PNG, at twice the size of the SVG."""
     if has_dot_program():
         return graphviz.pipe("dot", "png", dot.replace("{", "{ dpi=144;", 1).encode(), quiet=True)
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg_from_dot(dot), zoom=2.0, dpi=96, background="#ffffff"))
+    return bytes(
+        resvg_py.svg_to_bytes(svg_string=svg_from_dot(dot), zoom=2.0, dpi=96, background="#ffffff")
+    )

@@ -28,9 +28,16 @@ EDGE_STYLE = {
 }
 
 
+_NODE_STYLE = (
+    'fontname="Helvetica", fontsize=10, style="filled,rounded", shape=box, margin="0.12,0.06"'
+)
+
+
 def quote(text: str) -> str:
     """A DOT string literal that shows `text` as it is, control characters apart."""
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    shown = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
     return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -40,7 +47,7 @@ def dot_text(picture: Picture) -> str:
         "digraph graphdl {",
         f"  label={quote(picture.title)}; labelloc=t; rankdir=TB; compound=true;",
         '  bgcolor="white"; nodesep=0.25; ranksep=0.35; fontname="Helvetica";',
-        '  node [fontname="Helvetica", fontsize=10, style="filled,rounded", shape=box, margin="0.12,0.06"];',
+        f"  node [{_NODE_STYLE}];",
         '  edge [fontname="Helvetica", fontsize=8, arrowsize=0.6];',
     ]
     lines += _cluster_lines(picture, (), "  ")
@@ -77,7 +84,7 @@ def _box_line(box: Box) -> str:
         if SHAPE[box.role] != "box":
             attributes.append("style=filled")
     if box.opens is not None:
-        attributes.append(f'class={quote("opens")}')
+        attributes.append(f"class={quote('opens')}")
     return f"{quote(box.key)} [{', '.join(attributes)}];"
 
 

@@ -20,8 +20,11 @@ FLOORS: dict[int, tuple[str, ...]] = {
     9: ("__init__", "__main__", "random", "linalg"),
     8: ("training", "sklearn", "eager"),
     7: ("nn", "optim", "data", "viz", "onnx", "tensorboard", "export", "distributed"),
-    6: ("compiler",),
-    5: ("autodiff", "lowering", "function"),
+    6: (
+        "compiler", "targets", "tracing", "call_arguments", "function", "function_memory",
+        "explanation", "inspection", "profiling",
+    ),
+    5: ("autodiff", "lowering"),
     4: ("passes", "schedule"),
     3: ("ops", "rewrite", "backends.cpu", "backends.triton"),
     2: ("graph", "program", "kernel", "runtime"),
@@ -51,6 +54,7 @@ IMPORTED_BY: dict[str, str] = {
 LOADERS: dict[str, frozenset[str]] = {
     "__init__": frozenset(),
     "__main__": frozenset(),
+    "targets": frozenset(),
 }
 """Modules that may import by name at run time, and what; an empty set means anything."""
 

@@ -108,8 +108,8 @@ REFUSALS: list[tuple[Callable[[Tensor], Any], str, str]] = [
     (float, "float\\(\\) of a tensor", "x.eval"),
     (int, "int\\(\\) of a tensor", "gd.astype"),
     (complex, "complex\\(\\) of a tensor", "not supported"),
-    (lambda x: [1, 2][x], "a tensor where a whole number is needed", "gd.take"),  # type: ignore[call-overload]
-    (lambda x: range(x), "a tensor where a whole number is needed", "gd.take"),  # type: ignore[arg-type]
+    (lambda x: [1, 2][x], "a tensor where a whole number is needed", "gd.take"),
+    (lambda x: range(x), "a tensor where a whole number is needed", "gd.take"),
     (np.asarray, "a tensor holds no data", "x.eval"),
     (np.exp, "np.exp works on data", "write gd.exp"),
     (lambda x: np.arctan2(x, 1), "np.arctan2 works on data", "write gd.atan2"),

@@ -1,4 +1,4 @@
-"""From nothing to a first result, in fresh processes: with an empty disk cache and with a full one."""
+"""From nothing to a first result in fresh processes: with an empty disk cache and a full one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ Entry = tuple[str, float, str, float, float | None, bool]
 
 _MODELS = {
     "digits": """
-image = gd.placeholder("image", ("batch", 64)); label = gd.placeholder("label", ("batch",), dtype="int64")
-layers = [gd.nn.Dense(128, activation="relu"), gd.nn.Dropout(0.2), gd.nn.Dense(64, activation="relu"), gd.nn.Dense(10)]
 features, classes = 64, 10
+layers = [
+    gd.nn.Dense(128, activation="relu"),
+    gd.nn.Dropout(0.2),
+    gd.nn.Dense(64, activation="relu"),
+    gd.nn.Dense(10),
+]
 """,
     "dense48": """
-image = gd.placeholder("image", ("batch", 256)); label = gd.placeholder("label", ("batch",), dtype="int64")
 layers = [gd.nn.Dense(256, activation="relu") for _ in range(48)]
 features, classes = 256, 256
 """,
@@ -27,6 +30,8 @@ import sys, time
 import numpy as np
 import graphdl as gd
 {model}
+image = gd.placeholder("image", ("batch", features))
+label = gd.placeholder("label", ("batch",), dtype="int64")
 random = np.random.default_rng(0)
 images = random.standard_normal((32, features), dtype=np.float32)
 labels = random.integers(0, classes, 32)
@@ -36,6 +41,13 @@ updates = gd.optim.Adam(1e-3).minimize(loss, model.parameters())
 start = time.perf_counter()
 step = gd.function([image, label], loss, updates=updates)
 step(images, labels)
+print(time.perf_counter() - start)
+"""
+
+_IMPORT = """
+import time
+start = time.perf_counter()
+import {name}
 print(time.perf_counter() - start)
 """
 
@@ -55,7 +67,9 @@ def measure(rounds: int) -> list[Entry]:
                 cold.append(_run(program, cache))
                 warm.append(_run(program, cache))
         entries.append((f"{title}, cold", statistics.median(cold), "", 0.0, cold_bound, False))
-        entries.append((f"{title}, warm cache", statistics.median(warm), "", 0.0, warm_bound, False))
+        entries.append(
+            (f"{title}, warm cache", statistics.median(warm), "", 0.0, warm_bound, False)
+        )
     entries.append(_import_entry(rounds))
     return entries
 
@@ -71,7 +85,7 @@ def _import_entry(rounds: int) -> Entry:
     seconds: dict[str, list[float]] = {"graphdl": [], "numpy": []}
     for _ in range(3 * rounds):
         for name, found in seconds.items():
-            program = f"import time; s = time.perf_counter(); import {name}; print(time.perf_counter() - s)"
+            program = _IMPORT.format(name=name)
             found.append(_run(program, os.devnull))
     ours, theirs = (statistics.median(found) for found in seconds.values())
     return ("import", ours, "numpy", theirs, 1.6, True)

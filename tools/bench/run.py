@@ -78,7 +78,8 @@ class Worker:
         return float(line)
 
     def _pipes(self) -> tuple[IO[str], IO[str]]:
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         return self.process.stdin, self.process.stdout
 
     def close(self) -> None:
@@ -127,7 +128,11 @@ def show(rows: list[Row]) -> None:
     table = Table("workload", "graphdl", "peer", "peer's time", "ratio", "bound", "")
     for row in rows:
         ratio = f"{row.ours / row.theirs:.2f}" if row.theirs else ""
-        bound = "" if row.bound is None else (f"{row.bound:.2f}" if row.is_ratio else time_text(row.bound))
+        bound = (
+            ""
+            if row.bound is None
+            else (f"{row.bound:.2f}" if row.is_ratio else time_text(row.bound))
+        )
         mark = "" if row.bound is None else ("holds" if row.holds else "MISSED")
         theirs = time_text(row.theirs) if row.theirs else ""
         table.add_row(row.name, time_text(row.ours), row.peer, theirs, ratio, bound, mark)
@@ -143,6 +148,7 @@ def time_text(seconds: float) -> str:
 
 
 def main() -> None:
+    """Parse the arguments, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], default=[])
     parser.add_argument("--rounds", type=int, default=9)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import workloads  # noqa: E402
+import workloads
 
 SAMPLE_SECONDS = 0.0005
 ROUND_SECONDS = 0.15
@@ -23,7 +23,7 @@ def time_calls(call: Callable[[], object]) -> float:
     call()
     once = max(time.perf_counter() - start, 1e-8)
     repeats = max(1, int(SAMPLE_SECONDS / once))
-    samples = []
+    samples: list[float] = []
     end = time.perf_counter() + ROUND_SECONDS
     while time.perf_counter() < end or len(samples) < 3:
         start = time.perf_counter()
@@ -34,6 +34,7 @@ def time_calls(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    """Answer names with seconds until standard input ends."""
     library, threads = sys.argv[1], int(sys.argv[2])
     built: dict[str, Callable[[], object]] = {}
     for line in sys.stdin:

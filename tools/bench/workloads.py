@@ -28,7 +28,11 @@ def cases(group: str) -> list[Case]:
     if group == "gemm":
         shapes = [(n, n, n) for n in SQUARES] + [(64, 784, 512)]
         return [
-            Case(f"matmul {m}x{k}·{k}x{n} {sizes}", "numpy", 1 / 0.9 if m in (64, 100) and k == n else 1.0)
+            Case(
+                f"matmul {m}x{k}·{k}x{n} {sizes}",
+                "numpy",
+                1 / 0.9 if m in (64, 100) and k == n else 1.0,
+            )
             for m, k, n in shapes
             for sizes in ("fixed", "named")
         ]

@@ -44,6 +44,11 @@ _FEATURE_BITS = {
 """Where cpuid reports a feature: leaf, register, bit (Intel SDM volume 2A, CPUID)."""
 
 
+_CLOBBERS = "~{dirflag},~{fpsr},~{flags}"
+_CPUID = f'asm sideeffect "cpuid", "={{ax}},={{bx}},={{cx}},={{dx}},{{ax}},{{cx}},{_CLOBBERS}"'
+_XGETBV = f'asm sideeffect "xgetbv", "={{ax}},={{dx}},{{cx}},{_CLOBBERS}"'
+
+
 @dataclass(frozen=True, slots=True)
 class ArtifactLayout:
     """What the C interface needs to know about one exported program.
@@ -78,10 +83,19 @@ def write_artifact(layout: ArtifactLayout) -> str:
         _scratch_text(layout),
         _run_text(layout),
         _error_text(layout),
-        f"define void @{layout.name}_use_threads(i64 %count) {{\n  store i64 %count, ptr @artifact_threads\n"
-        "  ret void\n}",
+        _threads_text(layout),
     )
     return "\n".join(parts) + "\n"
+
+
+def _threads_text(layout: ArtifactLayout) -> str:
+    return f"""
+define void @{layout.name}_use_threads(i64 %count) {{
+  %positive = call i64 @llvm.smax.i64(i64 %count, i64 1)
+  store i64 %positive, ptr @artifact_threads
+  ret void
+}}
+"""
 
 
 _DECLARATIONS = f"""
@@ -93,6 +107,7 @@ declare i32 @close(i32)
 declare i64 @lseek(i32, i64, i32)
 declare ptr @mmap(ptr, i64, i32, i32, i32, i64)
 declare i32 @munmap(ptr, i64)
+declare i64 @llvm.smax.i64(i64, i64)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 """
 
@@ -135,9 +150,7 @@ def _cpu_text(features: Sequence[str]) -> str:
         position = {"ebx": 1, "ecx": 2}[register]
         signed = bits - 2**32 if bits >= 2**31 else bits
         lines += [
-            f'  %id{count} = call {{ i32, i32, i32, i32 }} asm sideeffect "cpuid", '
-            f'"={{ax}},={{bx}},={{cx}},={{dx}},{{ax}},{{cx}},~{{dirflag}},~{{fpsr}},~{{flags}}"'
-            f"(i32 {leaf}, i32 0)",
+            f"  %id{count} = call {{ i32, i32, i32, i32 }} {_CPUID}(i32 {leaf}, i32 0)",
             f"  %bits{count} = extractvalue {{ i32, i32, i32, i32 }} %id{count}, {position}",
             f"  %kept{count} = and i32 %bits{count}, {signed}",
             f"  %has{count} = icmp eq i32 %kept{count}, {signed}",
@@ -151,8 +164,7 @@ def _cpu_text(features: Sequence[str]) -> str:
         "no:",
         "  ret i1 false",
         "system:",
-        '  %xcr = call { i32, i32 } asm sideeffect "xgetbv", "={ax},={dx},{cx},~{dirflag},~{fpsr},'
-        '~{flags}"(i32 0)',
+        f"  %xcr = call {{ i32, i32 }} {_XGETBV}(i32 0)",
         "  %low = extractvalue { i32, i32 } %xcr, 0",
         f"  %saved = and i32 %low, {state}",
         f"  %enabled = icmp eq i32 %saved, {state}",
@@ -208,10 +220,11 @@ define void @{layout.name}_unmap_weights(ptr %weights) {{
 def _state_text(layout: ArtifactLayout) -> str:
     copies = []
     for number, (_, target, source, count) in enumerate(layout.state):
+        to_and_from = f"ptr %to{number}, ptr %from{number}"
         copies += [
             f"  %to{number} = getelementptr i8, ptr %state, i64 {target}",
             f"  %from{number} = getelementptr i8, ptr %weights, i64 {source}",
-            f"  call void @llvm.memcpy.p0.p0.i64(ptr %to{number}, ptr %from{number}, i64 {count}, i1 false)",
+            f"  call void @llvm.memcpy.p0.p0.i64({to_and_from}, i64 {count}, i1 false)",
         ]
     body = "\n".join(copies)
     return f"""
@@ -232,7 +245,10 @@ def _size_parameters(layout: ArtifactLayout) -> str:
 
 def _store_sizes(layout: ArtifactLayout) -> list[str]:
     count = max(len(layout.sizes), 1)
-    lines = [f"  %sizes = alloca [{count} x i64], align 16", "  %derived = alloca [3 x i64], align 16"]
+    lines = [
+        f"  %sizes = alloca [{count} x i64], align 16",
+        "  %derived = alloca [3 x i64], align 16",
+    ]
     for number in range(len(layout.sizes)):
         lines += [
             f"  %place{number} = getelementptr i64, ptr %sizes, i64 {number}",

@@ -14,8 +14,8 @@ C_TYPE = {
 """16-bit floats travel as their bit patterns."""
 
 _RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline "
-    "int long register restrict return short signed sizeof static struct switch typedef union "
+    "auto break case char const continue default do double else enum extern float for goto if "
+    "inline int long register restrict return short signed sizeof static struct switch typedef union "
     "unsigned void volatile while weights scratch state".split()
 )
 
@@ -44,10 +44,10 @@ def header_text(layout: ArtifactLayout, program: Program) -> str:
         f"int64_t {name}_state_bytes(void);",
         f"int32_t {name}_initial_state(const void *weights, void *state);",
         "",
-        "/* Bytes of scratch memory for one call; any alignment; one block for each calling thread. */",
+        "/* Bytes of scratch memory of one call, at any alignment; one block a calling thread. */",
         f"int64_t {name}_scratch_bytes({size_parameters or 'void'});",
         "",
-        "/* How many threads a call may use; 1 at the start. Changes what scratch_bytes returns. */",
+        "/* How many threads a call may use, 1 at first. Changes what scratch_bytes returns. */",
         f"void {name}_use_threads(int64_t count);",
         "",
         *_run_lines(layout, program),
@@ -67,7 +67,11 @@ def header_text(layout: ArtifactLayout, program: Program) -> str:
 def _run_lines(layout: ArtifactLayout, program: Program) -> list[str]:
     documented = [f" *   {c_name(slot.name)}: {slot.type}" for slot in program.inputs]
     documented += [f" *   {c_name(slot.name)}: {slot.type}, written" for slot in program.outputs]
-    parameters = ["const void *weights", *(["void *state"] if layout.state else []), "void *scratch"]
+    parameters = [
+        "const void *weights",
+        *(["void *state"] if layout.state else []),
+        "void *scratch",
+    ]
     parameters += [f"int64_t {c_name(size)}" for size in layout.sizes]
     parameters += [f"const {_c_type(slot)} *{c_name(slot.name)}" for slot in program.inputs]
     parameters += [f"{_c_type(slot)} *{c_name(slot.name)}" for slot in program.outputs]
@@ -82,7 +86,9 @@ def _run_lines(layout: ArtifactLayout, program: Program) -> list[str]:
 def _code_lines(layout: ArtifactLayout) -> list[str]:
     lines = ["/* What an error code means:", *(f" *   {c}: {text}" for c, text in MESSAGES.items())]
     if layout.messages:
-        lines.append(f" *   above {GUARD_CODES}: sizes that do not fit; above {STATEMENT_CODES}: a failed check")
+        lines.append(
+            f" *   over {GUARD_CODES}: sizes that do not fit; over {STATEMENT_CODES}: a failed check"
+        )
     return [*lines, " */"]
 
 
@@ -92,7 +98,9 @@ def _c_type(slot: Slot) -> str:
 
 def c_name(name: str) -> str:
     """A C identifier for a name of the user's."""
-    text = "".join(character if character.isascii() and character.isalnum() else "_" for character in name)
+    text = "".join(
+        character if character.isascii() and character.isalnum() else "_" for character in name
+    )
     if not text or text[0].isdigit() or text in _RESERVED:
         text = f"_{text}" if text not in _RESERVED else f"{text}_"
     return text

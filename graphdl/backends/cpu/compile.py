@@ -21,7 +21,7 @@ from graphdl.backends.cpu.entry_tables import (
 )
 from graphdl.backends.cpu.generate import generate, module_text
 from graphdl.backends.cpu.host_calls import HostCalls, HostFunction, print_value
-from graphdl.backends.cpu.load import Library, assembly, link, version
+from graphdl.backends.cpu.load import DRIVER_LEVEL, Library, assembly, link, version
 from graphdl.backends.cpu.pool import PARALLEL_FOR
 from graphdl.backends.cpu.recipes import tile
 from graphdl.backends.cpu.shared_code import object_cache, object_code, shared_addresses
@@ -153,8 +153,9 @@ def compile_program(program: Program, target: CpuTarget, numerics: str = "fast")
     objects = _unpack(stored) if stored is not None else None
     if objects is None:
         tiled = _tile_all(program, target, numerics)
-        modules = _modules(program, tiled, target)
-        objects = tuple(object_code(module, target) for module in modules)
+        driver, *kernels = _modules(program, tiled, target)
+        code = [object_code(driver, target, DRIVER_LEVEL)]
+        objects = (*code, *(object_code(module, target) for module in kernels))
         store.put(key, _pack(objects))
     return NativeProgram(program, target, numerics, objects)
 

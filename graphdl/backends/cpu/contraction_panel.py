@@ -43,7 +43,7 @@ _ROWS, _COLUMNS, _DEPTH = Symbol("rows"), Symbol("columns"), Symbol("depth")
 _A_ROW, _A_DEPTH = Symbol("a_row"), Symbol("a_depth")
 _B_ROW, _C_ROW = Symbol("b_row"), Symbol("c_row")
 _ACCUMULATE = Symbol("accumulate")
-_ROW, _LANE, _STEP = Symbol("row"), Symbol("lane"), Symbol("step")
+_ROW, _LANE, _STEP, _LEFT = Symbol("row"), Symbol("lane"), Symbol("step"), Symbol("left")
 
 
 def panel_columns(dtype: DType, target: CpuTarget) -> int:
@@ -86,9 +86,11 @@ def panel_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
     """The panel product in vector form."""
     fused = numerics != "exact" and dtype.is_floating
     lanes = target.lanes(dtype.bits)
-    narrow = _strips(_Tile(dtype, lanes, 1, fused), target.block_rows)
-    wide = _strips(_Tile(dtype, lanes, target.block_vectors, fused), target.block_rows)
-    body = (If((Comparison(_COLUMNS, "<=", lanes),), narrow, wide),)
+    wide = _strips(_Tile(dtype, lanes, target.block_vectors, fused, 0), target.block_rows)
+    narrow = _strips(_Tile(dtype, lanes, 1, fused, _LEFT), target.block_rows)
+    slices = Loop(_LEFT, 0, _COLUMNS, lanes, LoopKind.SERIAL, narrow)
+    limit = max(1, target.block_vectors - 1) * lanes
+    body = (If((Comparison(_COLUMNS, "<=", limit),), (slices,), wide),)
     sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
     buffers = (
         _view("a", dtype, Access.READ),
@@ -113,10 +115,11 @@ def _strips(tile: _Tile, block_rows: int) -> Body:
 
 
 class _Tile:
-    """A register tile of some rows by `vectors` vectors of columns."""
+    """A register tile of some rows by `vectors` vectors of columns, the first of them `left`."""
 
-    def __init__(self, dtype: DType, lanes: int, vectors: int, fused: bool) -> None:
+    def __init__(self, dtype: DType, lanes: int, vectors: int, fused: bool, left: Size) -> None:
         self.dtype, self.lanes, self.vectors, self.fused = dtype, lanes, vectors, fused
+        self.left = left
 
     def body(self, rows: int, first: Size) -> Body:
         """Load or clear the tile, run over the depth, store it."""
@@ -137,7 +140,7 @@ class _Tile:
         for vector in range(self.vectors):
             start = vector * self.lanes
             is_full = vector == 0 and self.vectors > 1
-            mask = () if is_full else (Comparison(start + _LANE, "<", _COLUMNS),)
+            mask = () if is_full else (Comparison(self.left + start + _LANE, "<", _COLUMNS),)
             body += (Loop(_LANE, 0, self.lanes, 1, LoopKind.VECTOR, (make(start, mask),)),)
         return body
 
@@ -150,7 +153,7 @@ class _Tile:
         if_added = Comparison(_ACCUMULATE, "!=", 0)
 
         def load(start: int, mask: tuple[Comparison, ...]) -> Statement:
-            place = ((first + _ROW) * _C_ROW + start + _LANE,)
+            place = ((first + _ROW) * _C_ROW + self.left + start + _LANE,)
             value = Load("c", place, self.dtype, (if_added, *mask))
             return Store(sums.name, (_ROW, start + _LANE), value)
 
@@ -158,7 +161,7 @@ class _Tile:
 
     def _step(self, rows: int, first: Size, sums: Buffer, strip: Buffer) -> Body:
         def fetch(start: int, mask: tuple[Comparison, ...]) -> Statement:
-            value = Load("b", (_STEP * _B_ROW + start + _LANE,), self.dtype, mask)
+            value = Load("b", (_STEP * _B_ROW + self.left + start + _LANE,), self.dtype, mask)
             return Store(strip.name, (start + _LANE,), value)
 
         def add(start: int, mask: tuple[Comparison, ...]) -> Statement:
@@ -179,7 +182,8 @@ class _Tile:
     def _finish(self, rows: int, first: Size, sums: Buffer) -> Body:
         def store(start: int, mask: tuple[Comparison, ...]) -> Statement:
             value = Load(sums.name, (_ROW, start + _LANE), self.dtype)
-            return Store("c", ((first + _ROW) * _C_ROW + start + _LANE,), value, mask)
+            place = ((first + _ROW) * _C_ROW + self.left + start + _LANE,)
+            return Store("c", place, value, mask)
 
         return (self._rows(rows, store),)
 
@@ -192,7 +196,7 @@ def row_packer(dtype: DType, target: CpuTarget) -> Kernel:
     consecutive panels of `depth` rows each, zero behind the last column. Whole rows are read at once,
     so that the processor sees streams."""
     lanes, width = target.lanes(dtype.bits), panel_columns(dtype, target)
-    source_row, left = Symbol("source_row"), Symbol("left")
+    source_row, left = Symbol("source_row"), _LEFT
 
     def copy(is_full: bool) -> Body:
         body: Body = ()
@@ -215,7 +219,7 @@ def column_packer(dtype: DType, target: CpuTarget) -> Kernel:
     lanes, vectors = target.lanes(dtype.bits), target.block_vectors
     width, source_column = lanes * vectors, Symbol("source_column")
     square = Buffer("square", dtype, (lanes, lanes), Space.REGISTER)
-    left, column = Symbol("left"), Symbol("column")
+    left, column = _LEFT, Symbol("column")
     source = minimum(left + column, _COLUMNS - 1) * source_column + _STEP + _LANE
     value = Load("source", (source,), dtype, (Comparison(_STEP + _LANE, "<", _DEPTH),))
     target_place = ((_STEP + column) * width + left + _LANE,)

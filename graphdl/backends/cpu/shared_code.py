@@ -9,7 +9,13 @@ from functools import cache
 
 from graphdl.backends.cpu.entry import EXPORTS as ENTRY_EXPORTS
 from graphdl.backends.cpu.entry import entry_text
-from graphdl.backends.cpu.load import compile_object, link, version
+from graphdl.backends.cpu.load import (
+    DRIVER_LEVEL,
+    KERNEL_LEVEL,
+    compile_object,
+    link,
+    version,
+)
 from graphdl.backends.cpu.pool import EXPORTS as POOL_EXPORTS
 from graphdl.backends.cpu.pool import SHUTDOWN, pool_text
 from graphdl.backends.cpu.target import CpuTarget, host_target
@@ -33,15 +39,15 @@ def _cache_at(directory: str, limit: int) -> ObjectCache:
 _kept: dict[str, bytes] = {}
 
 
-def object_code(text: str, target: CpuTarget) -> bytes:
+def object_code(text: str, target: CpuTarget, level: int = KERNEL_LEVEL) -> bytes:
     """Object code of a module, from this process, the disk cache or LLVM."""
-    key = hash_key((text, str(target), target.feature_text, version()))
+    key = hash_key((text, str(level), str(target), target.feature_text, version()))
     found = _kept.get(key)
     if found is None:
         store = object_cache()
         found = store.get(key)
         if found is None:
-            found = compile_object(text, target)
+            found = compile_object(text, target, level=level)
             store.put(key, found)
         _kept[key] = found
     return found
@@ -51,7 +57,7 @@ def object_code(text: str, target: CpuTarget) -> bytes:
 def shared_addresses() -> Mapping[str, int]:
     """Addresses of the pool's and the entry's functions; loaded once and never unloaded."""
     target = host_target()
-    objects = [object_code(text, target) for text in (pool_text(), entry_text())]
+    objects = [object_code(text, target, DRIVER_LEVEL) for text in (pool_text(), entry_text())]
     library = link(objects, EXPORTS)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(library.tracker))
     shutdown = ctypes.CFUNCTYPE(None)(library.addresses[SHUTDOWN])

@@ -59,28 +59,35 @@ class RecordingDriver:
     next_address: int = 256
 
     def load(self, cubin: bytes, name: str, shared_bytes: int) -> int:
+        """Note the name; returns its number."""
         self.loaded.append(name)
         return len(self.loaded)
 
     def allocate(self, byte_count: int) -> int:
+        """Reserve host bytes under a new address."""
         address = self.next_address
         self.next_address += -(-max(byte_count, 1) // 256) * 256
         self.memory[address] = bytearray(byte_count)
         return address
 
     def free(self, address: int) -> None:
+        """Forget the bytes."""
         del self.memory[address]
 
     def upload(self, address: int, data: bytes) -> None:
+        """Keep the bytes."""
         self.memory[address][: len(data)] = data
 
     def download(self, address: int, byte_count: int) -> bytes:
+        """Give the bytes back."""
         return bytes(self.memory[address][:byte_count])
 
     def launch(self, request: LaunchRequest) -> None:
+        """Note the request."""
         self.launches.append(request)
 
     def synchronize(self) -> None:
+        """Nothing is ever pending."""
         return
 
 
@@ -94,7 +101,11 @@ def require_device() -> None:
             hint='use target="cpu"; stages["triton"] and stages["ptx"] work without a GPU',
         ) from None
     count = ctypes.c_int(0)
-    if library.cuInit(0) != 0 or library.cuDeviceGetCount(ctypes.byref(count)) != 0 or not count.value:
+    if (
+        library.cuInit(0) != 0
+        or library.cuDeviceGetCount(ctypes.byref(count)) != 0
+        or not count.value
+    ):
         raise TargetError(
             'target="cuda" cannot run here: the NVIDIA driver reports no GPU',
             hint='use target="cpu"',

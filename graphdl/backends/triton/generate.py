@@ -25,7 +25,7 @@ from graphdl.backends.triton.writer import Writer
 from graphdl.kernel.nodes import Kernel, Let, Sweep, Value
 from graphdl.typesystem.expression import Size, Symbol, add, floor_divide, multiply, product
 
-PRELUDE = '''\
+PRELUDE = """\
 import triton
 import triton.language as tl
 
@@ -97,7 +97,7 @@ def _power(a, b):
         base = base * base
         exponent = exponent >> 1
     return result
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,10 @@ def _write_contraction(
     writer.line("column = (tile % column_tiles) * BLOCK_N + tl.arange(0, BLOCK_N)")
     row_symbol, column_symbol = nest.symbols[found.row], nest.symbols[found.column]
     writer.symbols[row_symbol], writer.symbols[column_symbol] = "row[:, None]", "column[None, :]"
-    inside = (f"(row < {writer.size(rows)})[:, None]", f"(column < {writer.size(columns)})[None, :]")
+    inside = (
+        f"(row < {writer.size(rows)})[:, None]",
+        f"(column < {writer.size(columns)})[None, :]",
+    )
     writer.body(found.before)
     _write_dot(writer, found, row_symbol, column_symbol, inside)
     with writer.shaped("[BLOCK_M, BLOCK_N]"), writer.masked(*inside):
@@ -255,7 +258,9 @@ def _write_dot(
 
 
 def _mentions(value: Value, name: str, sweep: Sweep) -> bool:
-    lets = {statement.name: statement.value for statement in sweep.body if isinstance(statement, Let)}
+    lets = {
+        statement.name: statement.value for statement in sweep.body if isinstance(statement, Let)
+    }
     return name in names_of(value, lets)
 
 

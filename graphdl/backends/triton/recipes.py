@@ -1,8 +1,8 @@
 """How a tiled kernel maps onto Triton programs: one closed choice per kernel.
 
-    LANES     a block of PARALLEL points per program; sweeps and serial loops run inside each lane
-    ROW       one point of the PARALLEL loops per program; a block of the TILE axis at a time
-    CONTRACTION  a BLOCK_M × BLOCK_N tile per program, accumulated with tl.dot
+LANES     a block of PARALLEL points per program; sweeps and serial loops run inside each lane
+ROW       one point of the PARALLEL loops per program; a block of the TILE axis at a time
+CONTRACTION  a BLOCK_M × BLOCK_N tile per program, accumulated with tl.dot
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def match_contraction(nest: Nest) -> Contraction | None:
 def _split_axes(
     nest: Nest, position: int, sweep: Sweep, accumulator: Accumulator, product: Binary
 ) -> Contraction | None:
-    lets = {statement.name: statement.value for statement in sweep.body if isinstance(statement, Let)}
+    lets = {
+        statement.name: statement.value for statement in sweep.body if isinstance(statement, Let)
+    }
     left = symbols_of(product.left, lets)
     right = symbols_of(product.right, lets)
     rows = [i for i, symbol in enumerate(nest.symbols) if symbol in left - right]
@@ -147,7 +149,6 @@ def symbols_of(value: Value, lets: dict[str, Value]) -> frozenset[Symbol]:
     for child in children(value):
         found |= symbols_of(child, lets)
     return found
-
 
 
 def names_of(value: Value, lets: dict[str, Value]) -> frozenset[str]:

@@ -120,7 +120,9 @@ def size_text(size: Size, symbols: dict[Symbol, str]) -> str:
     raise AssertionError(f"not an integer expression: {size!r}")
 
 
-def _product_text(coefficient: int, atoms: tuple[Expression, ...], symbols: dict[Symbol, str]) -> str:
+def _product_text(
+    coefficient: int, atoms: tuple[Expression, ...], symbols: dict[Symbol, str]
+) -> str:
     factors = [size_text(atom, symbols) for atom in atoms]
     if coefficient != 1:
         factors.insert(0, f"({coefficient})" if coefficient < 0 else str(coefficient))
@@ -161,7 +163,11 @@ def unary_text(value: Unary, operand: str) -> str:
         case "sign":
             return _sign_text(operand, dtype)
         case "rsqrt":
-            return f"(1.0 / tl.sqrt_rn({operand}))" if dtype.bits == 32 else f"(1.0 / tl.sqrt({operand}))"
+            return (
+                f"(1.0 / tl.sqrt_rn({operand}))"
+                if dtype.bits == 32
+                else f"(1.0 / tl.sqrt({operand}))"
+            )
         case "sqrt" if dtype.bits != 32:
             return f"tl.sqrt({operand})"
         case "trunc":
@@ -201,7 +207,9 @@ def binary_text(value: Binary, left: str, right: str) -> str:
             return f"tl.where({right} < {dtype.bits}, {left} << {right}, 0)"
         case "shift_right_logical":
             unsigned = f"tl.uint{dtype.bits}"
-            shifted = f"({left}.to({unsigned}, bitcast=True) >> {right}.to({unsigned}, bitcast=True))"
+            shifted = (
+                f"({left}.to({unsigned}, bitcast=True) >> {right}.to({unsigned}, bitcast=True))"
+            )
             shifted = f"{shifted}.to({LANGUAGE_TYPE[dtype.name]}, bitcast=True)"
             return f"tl.where({right} < {dtype.bits}, {shifted}, 0)"
         case "shift_right_arithmetic":

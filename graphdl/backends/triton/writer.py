@@ -201,7 +201,9 @@ class Writer:
         for carry in loop.carried:
             self.carry_in(carry)
         self.symbols[loop.symbol] = loop.symbol.name
-        header = f"for {loop.symbol.name} in range({self.size(loop.start)}, {self.size(loop.stop)}):"
+        header = (
+            f"for {loop.symbol.name} in range({self.size(loop.start)}, {self.size(loop.stop)}):"
+        )
         with self.block(header):
             self.body(loop.body, tile)
             following = [self.bind("next", self.value(carry.next)) for carry in loop.carried]
@@ -295,10 +297,14 @@ class Writer:
             return
         self.line(f"{name} = {FOLD[accumulator.reducer].format(name)}")
 
-    def bind_points(self, symbols: tuple[Symbol, ...], extents: tuple[Size, ...], point: str) -> None:
+    def bind_points(
+        self, symbols: tuple[Symbol, ...], extents: tuple[Size, ...], point: str
+    ) -> None:
         """Decompose a row-major point number into one variable per axis."""
         rest = point
-        for number, (symbol, extent) in enumerate(reversed(list(zip(symbols, extents, strict=True)))):
+        for number, (symbol, extent) in enumerate(
+            reversed(list(zip(symbols, extents, strict=True)))
+        ):
             self.symbols[symbol] = symbol.name
             if number == len(symbols) - 1:
                 self.line(f"{symbol.name} = {rest}")
@@ -340,7 +346,11 @@ class Writer:
             case Condition(comparisons):
                 return f"({comparison_text(comparisons, self.symbols)})"
             case Unary(_, operand):
-                return self.expanded(value) if needs_expansion(value) else unary_text(value, self.named(operand))
+                return (
+                    self.expanded(value)
+                    if needs_expansion(value)
+                    else unary_text(value, self.named(operand))
+                )
             case Binary(_, left, right):
                 if needs_expansion(value):
                     return self.expanded(value)
@@ -387,5 +397,3 @@ class Writer:
 def _fold_text(reducer: str, dtype: DType, left: str, right: str) -> str:
     partial = Binary(reducer, Variable("left", dtype), Variable("right", dtype))
     return binary_text(partial, left, right)
-
-

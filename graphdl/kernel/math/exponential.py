@@ -168,6 +168,13 @@ def _scaled_expm1(e: Emitter, x: Value, shift: int) -> Value:
     return e.fma(reduced.scale, _narrow_expm1(e, reduced.r), whole)
 
 
+def emit_decay(e: Emitter, y: Value) -> Value:
+    """1 - e**-y for y >= 0, at most about 40, accurate near 0."""
+    reduced = _reduce(e, y, -1.0, 0, short=True)  # y = r - n ln2, so e**-y = 2**n e**-r
+    whole = e.subtract(1.0, reduced.scale)
+    return e.fma(reduced.scale, _narrow_expm1(e, reduced.r, -1.0), whole)
+
+
 def emit_expm1(e: Emitter, x: Value) -> Value:
     """e**x - 1, accurate near 0."""
     tables = _tables(e)

@@ -1,10 +1,10 @@
 """sin, cos and tan: x = n pi + r (n pi / 2 for tan), with pi as a sum of three numbers.
 
 The first fused multiply-add of the reduction is exact, the second rounds once, the third matters
-only where r is tiny; tan keeps what the second one loses. One odd polynomial serves sin and cos on |r| <= pi / 2; the
-parity of n is the sign. Within the stated ulps up to |x| = 1e5, and far beyond; from about 1e7 in
-float32 (1e15 in float64), where neighbouring floats are further apart than a period, results are bounded
-but mean nothing.
+only where r is tiny; tan keeps what rounding r loses. One odd polynomial serves sin and cos on
+|r| <= pi / 2; the parity of n is the sign. Within the stated ulps up to |x| = 1e5, and some way
+beyond; above 1e7 in float32 (1e15 in float64), where neighbouring floats lie further apart than a
+period, sin and cos stay within their bounds but mean nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class _Tables:
 _SINGLE = _Tables(
     pi=(3.1415927410125732, -8.742277657347586e-08, -3.4302490200117637e-15),
     sine=(
-        -0.16666658222675323,
-        0.008333032950758934,
-        -0.00019807196804322302,
-        2.600502966743079e-06,
+        -0.16666656732559204,
+        0.008333023637533188,
+        -0.00019807003263849765,
+        2.6001278001785977e-06,
     ),
     tangent=(
         0.33333152532577515,
@@ -100,8 +100,9 @@ def _sine_of_turns(e: Emitter, x: Value, n: Value, bits: Value) -> Value:
     r = e.share(e.at_most(r, _BOUND))
     r = e.share(e.at_least(r, -_BOUND))
     square = e.share(e.multiply(r, r))
-    factor = e.multiply(square, e.polynomial(square, _tables(e).sine))
-    return e.flip_sign(e.fma(factor, r, r), e.shift_left(bits, e.format.dtype.bits - 1))
+    cube = e.multiply(square, r)
+    result = e.fma(cube, e.polynomial(square, _tables(e).sine), r)
+    return e.flip_sign(result, e.shift_left(bits, e.format.dtype.bits - 1))
 
 
 def emit_sin(e: Emitter, x: Value) -> Value:
@@ -123,8 +124,10 @@ def emit_tan(e: Emitter, x: Value) -> Value:
     turns = _round(e, e.fma(x, 2.0 / _PI, e.format.magic))
     n = turns.n
     first = e.share(e.fma(n, -high, x))
-    r = e.share(e.fma(n, -middle, first))
-    rest = e.fma(n, -middle, e.subtract(first, r))
+    second = e.share(e.multiply(n, middle))
+    r = e.share(e.subtract(first, second))
+    rest = e.subtract(e.subtract(first, r), second)
+    rest = e.add(rest, e.fma(n, -middle, second))
     rest = e.share(e.fma(n, -low, rest))
     square = e.share(e.multiply(r, r))
     factor = e.multiply(square, e.polynomial(square, _tables(e).tangent))

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from graphdl.kernel.math.emitter import Emitter
+from graphdl.kernel.math.error_function import emit_erf
 from graphdl.kernel.math.exponential import (
     emit_cosh,
     emit_exp,
@@ -45,6 +46,13 @@ from graphdl.kernel.nodes import (
 )
 from graphdl.typesystem.dtype import float32
 
+
+
+def emit_rsqrt(e: Emitter, x: Value) -> Value:
+    """1 / sqrt(x)."""
+    return e.divide(1.0, e.square_root(x))
+
+
 Fresh = Callable[[], str]
 
 UNARY_EXPANSIONS: dict[str, Callable[[Emitter, Value], Value]] = {
@@ -56,6 +64,8 @@ UNARY_EXPANSIONS: dict[str, Callable[[Emitter, Value], Value]] = {
     "cosh": emit_cosh,
     "tanh": emit_tanh,
     "logistic": emit_logistic,
+    "erf": emit_erf,
+    "rsqrt": emit_rsqrt,
     "sin": emit_sin,
     "cos": emit_cos,
     "tan": emit_tan,

@@ -1,4 +1,4 @@
-"""Triton text of hand-written tiled kernels: compiled without a GPU, run in Triton's interpreter."""
+"""Triton text of tiled kernels: compiled without a GPU, and run in Triton's interpreter."""
 
 from __future__ import annotations
 

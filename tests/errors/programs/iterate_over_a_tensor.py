@@ -1,5 +1,5 @@
 import graphdl as gd
 
 x = gd.placeholder("x", ("batch", 3))
-for row in x:  # wrong
+for _ in x:  # wrong
     pass

@@ -10,7 +10,6 @@ import pytest
 from graphdl.errors import ArgumentError, DTypeError, ShapeError
 from graphdl.ops.functions import indexing as gd
 from graphdl.ops.functions.creation import placeholder
-from graphdl.ops.indexing import index_source
 from tests.plugins.evaluate import run, run_both
 
 X = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
@@ -75,18 +74,6 @@ def test_refusals() -> None:
     for action, kind, message in cases:
         with pytest.raises(kind, match=message):
             action()
-
-
-def test_the_source_of_indices_is_found() -> None:
-    x, i = placeholder("x", (5, 3)), placeholder("i", (2,), "int16")
-    gather = gd.take(x, i, axis=0).node
-    source, counts_from_end = index_source(gather.operands[1])
-    assert source.is_same(i)
-    assert counts_from_end
-    unsigned = placeholder("u", (2,), "uint8")
-    source, counts_from_end = index_source(gd.take(x, unsigned, axis=0).node.operands[1])
-    assert source.is_same(unsigned)
-    assert not counts_from_end
 
 
 def test_an_empty_axis_has_nothing_to_take() -> None:

@@ -103,12 +103,12 @@ def test_uniform_numbers_are_whole_steps(dtype: str, digits: int) -> None:
     assert x.max() < 1
     steps = x * 2.0**digits
     assert (steps == np.floor(steps)).all()
-    assert scipy.stats.kstest(x, "uniform").statistic < 0.01
+    assert scipy.stats.kstest(x, "uniform").statistic < 0.015
 
 
 def test_uniform_numbers_take_bounds() -> None:
     x = gd.uniform((COUNT,), minval=-3, maxval=5, key=gd.key(6)).eval()
-    assert scipy.stats.kstest(x, scipy.stats.uniform(-3, 8).cdf).statistic < 0.01
+    assert scipy.stats.kstest(x, scipy.stats.uniform(-3, 8).cdf).statistic < 0.015
     low = placeholder("low", (2,))
     columns = gd.uniform((100, 2), minval=low, maxval=10.0, key=gd.key(6)).eval({low: [0, 9]})
     assert columns[:, 1].min() >= 9
@@ -118,7 +118,7 @@ def test_uniform_numbers_take_bounds() -> None:
 def test_normal_numbers_are_normal(dtype: str) -> None:
     x = gd.normal((COUNT,), dtype=dtype, key=gd.key(7)).eval().astype(np.float64)
     assert np.isfinite(x).all()
-    assert scipy.stats.kstest(x, "norm").statistic < 0.01
+    assert scipy.stats.kstest(x, "norm").statistic < 0.015
     assert abs(np.corrcoef(x[:-1], x[1:])[0, 1]) < 0.02
     assert abs(scipy.stats.kurtosis(x)) < 0.15
     scaled = gd.normal((COUNT,), mean=10, stddev=0.5, dtype=dtype, key=gd.key(7)).eval()
