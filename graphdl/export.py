@@ -8,12 +8,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 
 from graphdl.backends.cpu.artifact import (
     CHECKSUM_PRIME,
@@ -30,6 +29,7 @@ from graphdl.function import Function
 from graphdl.kernel.nodes import Access
 from graphdl.program.nodes import Copy, HostCall, Launch, Print, Program, Slot, Storage, Swap, View
 from graphdl.runtime.artifact import SCHEMA_VERSION, file_checksum, manifest_checksum
+from graphdl.runtime.safetensors_io import write_arrays
 from graphdl.typesystem.expression import (
     FloorDivide,
     Maximum,
@@ -72,7 +72,7 @@ def export(
     """
     directory = Path(directory)
     _check_request(function, directory, overwrite)
-    program = function.program
+    program = _with_output_names(function)
     chosen = parse_target(target) if target else _level_of_host()
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as made:
@@ -101,6 +101,35 @@ def _check_request(function: Function, directory: Path, overwrite: bool) -> None
                 "Python while it runs",
                 hint="remove gd.print from what is exported",
             )
+
+
+def _with_output_names(function: Function) -> Program:
+    """The program, its outputs named by the keys that lead to them."""
+    program = function.program
+    names = output_names(function.output_positions)
+    renamed = zip(names, program.outputs, strict=True)
+    return replace(program, outputs=tuple(replace(slot, name=name) for name, slot in renamed))
+
+
+def output_names(structure: Any, path: tuple[str, ...] = ()) -> list[str]:
+    """A name for each output: the keys and positions that lead to it, or "output"."""
+    if isinstance(structure, Mapping):
+        entries = [(str(key), value) for key, value in structure.items()]
+    elif isinstance(structure, list | tuple):
+        entries = [(str(position), value) for position, value in enumerate(structure)]
+    else:
+        return ["_".join(path) or "output"]
+    return [name for key, value in entries for name in output_names(value, (*path, key))]
+
+
+def structure_entry(structure: Any) -> Any:
+    """Nested outputs as JSON: a position, {"dict": [[key, …]]}, {"list": […]} or {"tuple": […]}."""
+    if isinstance(structure, Mapping):
+        return {"dict": [[key, structure_entry(value)] for key, value in structure.items()]}
+    if isinstance(structure, list | tuple):
+        kind = "list" if isinstance(structure, list) else "tuple"
+        return {kind: [structure_entry(value) for value in structure]}
+    return structure
 
 
 def _level_of_host() -> CpuTarget:
@@ -136,19 +165,15 @@ def _array_of(slot: Slot) -> Array:
 
 def _write_weights(program: Program, path: Path) -> dict[str, int]:
     """Write the safetensors file, a whole number of 8-byte words; returns offsets in the file."""
-    entries = {
-        name: {"dtype": str(array.dtype), "shape": list(array.shape), "data": array.tobytes()}
-        for name, array in _stored(program)
-    }
-    total = sum(len(entry["data"]) for entry in entries.values())
-    filler = -total % 8 or 8
-    entries[PADDING] = {"dtype": "uint8", "shape": [filler], "data": bytes(filler)}
-    data = safetensors.serialize(entries)
-    path.write_bytes(data)
+    arrays = dict(_stored(program))
+    filler = -sum(array.nbytes for array in arrays.values()) % 8 or 8
+    write_arrays(path, {**arrays, PADDING: np.zeros(filler, np.uint8)})
+    path.chmod(0o644)
+    data = path.read_bytes()
     header_bytes = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + header_bytes])
     start = 8 + header_bytes
-    return {name: start + header[name]["data_offsets"][0] for name in entries}
+    return {name: start + header[name]["data_offsets"][0] for name in arrays}
 
 
 def weights_checksum(data: bytes) -> int:
@@ -259,7 +284,7 @@ def _write_manifest(
         "sizes": list(layout.sizes),
         "inputs": [_port_entry(slot) for slot in program.inputs],
         "outputs": [_port_entry(slot) for slot in program.outputs],
-        "output_structure": function.output_positions,
+        "output_structure": structure_entry(function.output_positions),
         "state": [
             {
                 "name": stored[position][0],

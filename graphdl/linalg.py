@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from graphdl.ops.functions.contraction import matmul, outer, tensordot, vecdot
-from graphdl.ops.functions.linalg import diagonal, trace, vector_norm
-from graphdl.ops.functions.movement import matrix_transpose
+from graphdl.errors import hides_internal_frames
+from graphdl.ops.functions import contraction, linalg, movement
+
+diagonal = hides_internal_frames(linalg.diagonal)
+matmul = hides_internal_frames(contraction.matmul)
+matrix_transpose = hides_internal_frames(movement.matrix_transpose)
+outer = hides_internal_frames(contraction.outer)
+tensordot = hides_internal_frames(contraction.tensordot)
+trace = hides_internal_frames(linalg.trace)
+vecdot = hides_internal_frames(contraction.vecdot)
+vector_norm = hides_internal_frames(linalg.vector_norm)
 
 __all__ = [
     "diagonal",

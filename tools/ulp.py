@@ -193,10 +193,11 @@ def errors64(got: Array, name: str, operands: tuple[Array, ...]) -> Array:
     with np.errstate(all="ignore"):
         rough = np.asarray(function.exact64(*operands))
     error = np.zeros(len(got))
+    is_ordinary = np.all([np.isfinite(x) & (x != 0) for x in operands], axis=0)
     for k in np.flatnonzero(np.isfinite(rough) & np.isfinite(got) & (rough != 0)):
         arguments = [mpmath.mpf(float(x[k])) for x in operands]
         exact = function.exact(*arguments)
-        if not mpmath.isnormal(exact):  # mpmath has no opinion about infinite arguments
+        if not is_ordinary[k] or not mpmath.isnormal(exact):  # signed zeros are NumPy's
             exact = mpmath.mpf(float(rough[k]))
         exponent = max(int(mpmath.frexp(exact)[1]) - 1, -1022)
         error[k] = float(abs(mpmath.mpf(float(got[k])) - exact) / mpmath.ldexp(1, exponent - 52))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphdl.errors import DTypeError, ShapeError
+from graphdl.errors import DTypeError, ShapeError, hides_internal_frames
 from graphdl.graph.nodes import Node, Tensor, build_node
 from graphdl.ops import leaves
 from graphdl.ops.arguments import as_array, operand_lines
@@ -44,6 +44,7 @@ class Variable(Tensor):
         """A copy of the present value."""
         return self.storage.read()
 
+    @hides_internal_frames
     def assign(self, value: object) -> None:
         """Replace the value; what NumPy casts `same_kind` is cast.
 

@@ -57,7 +57,7 @@ def parse(text: str) -> Program:
     starts = [number for number, row in enumerate(rows) if _starts_kernel(rows, number)]
     end = starts[0] if starts else len(rows)
     kernels: dict[str, Kernel] = {}
-    for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+    for start, stop in zip(starts, [*starts[1:], len(rows)], strict=False):
         kernel = parse_kernel("\n".join(rows[start:stop]) + "\n")
         kernels[kernel.name] = kernel
     return _Reader([row for row in rows[:end] if row.strip()]).program(kernels)

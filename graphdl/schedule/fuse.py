@@ -147,10 +147,16 @@ class _Fuser:
                 outside.append(below)
             elif self.index[below] != place and not self._can_compute(below, place, draft, index):
                 return RefusalReason.INDEX
-        if self.drafts.would_cycle(draft, self._mask(outside)):
-            return RefusalReason.CYCLE
+        mask = self._mask(outside)
+        if mask >> draft.number & 1 or self.drafts.would_cycle(draft, mask):
+            return self._cycle_reason(outside)
         self._commit(number, draft, index, outside)
         return None
+
+    def _cycle_reason(self, outside: list[int]) -> RefusalReason:
+        kinds = (self.nodes[below].op.kind for below in outside)
+        is_barrier = any(kind in (OpKind.REGION, OpKind.EFFECT) for kind in kinds)
+        return RefusalReason.BARRIER if is_barrier else RefusalReason.CYCLE
 
     def _refuse_form(
         self, node: Node, draft: Draft, index: Index | None

@@ -127,7 +127,9 @@ def _remainder(x: Array, y: Array) -> Array:
 
 def _power(x: Array, y: Array) -> Array:
     if x.dtype.kind == "f":
-        return np.asarray(np.power(x, y))
+        # NumPy takes a 0-d exponent of 0.5 for a square root, which differs at -0 and -inf.
+        exponent = np.array(np.broadcast_to(y, np.broadcast_shapes(x.shape, y.shape)), ndmin=1)
+        return np.asarray(np.power(x, exponent)).reshape(np.broadcast_shapes(x.shape, y.shape))
     return _integer_power(x, y)
 
 

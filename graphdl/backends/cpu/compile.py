@@ -24,7 +24,12 @@ from graphdl.backends.cpu.host_calls import HostCalls, HostFunction, print_value
 from graphdl.backends.cpu.load import DRIVER_LEVEL, Library, assembly, link, version
 from graphdl.backends.cpu.pool import PARALLEL_FOR
 from graphdl.backends.cpu.recipes import tile
-from graphdl.backends.cpu.shared_code import object_cache, object_code, shared_addresses
+from graphdl.backends.cpu.shared_code import (
+    object_cache,
+    object_code,
+    output_handler,
+    shared_addresses,
+)
 from graphdl.backends.cpu.target import CpuTarget
 from graphdl.backends.cpu.tiled import TiledKernel
 from graphdl.config import settings
@@ -127,6 +132,7 @@ class Connected:
         descriptor = Descriptor(program, native.plan, native.derived, callbacks, arrays, words)
         descriptor[Field.RUN] = native.library.addresses[RUN]
         descriptor[Field.PREPARE] = native.library.addresses[PREPARE]
+        descriptor[Field.HANDLER] = id(output_handler())
         descriptor[Field.RELEASE] = 0 if host_calls.address else RELEASE_COST
         self.descriptor = descriptor
         self.set_threads(threads)

@@ -72,20 +72,24 @@ from graphdl.typesystem.expression import (
 
 Body = tuple[Statement, ...]
 
-DEPTH_BLOCK = 512
-"""Steps of depth that one packed panel holds: 96 KiB of float32 in 48 columns, in the L2 cache."""
-CHUNK_ROWS = 256
+DEPTH_BLOCK = 1024
+"""Most steps of depth between two visits of the output."""
+GROUP_BYTES = 1024
+"""Most bytes of columns of one task: with DEPTH_BLOCK rows they fill half of a large L2 cache."""
+GROUPS = 4
+"""Groups of columns where there are enough of them, so that threads share evenly."""
+CHUNK_ROWS = 512
 """Most rows of one task, so that packing a panel is paid back."""
 SMALL_CHUNK_ROWS = 32
 """Rows of one task where nothing is packed."""
-GROUP_PANELS = 4
-"""Panels of one task, packed together."""
-STRIP_ROWS = 24
-"""Rows that run over all panels of a group while they stay in cache."""
 STAGED_ROWS = 64
 """Rows of a left operand that must be computed first."""
+STRIP_TILES = 3
+"""Register tiles of rows that run over all panels of a group while they stay in cache."""
 DIRECT_ROWS = 24
 """With at most this many rows in all, packing costs more than it saves."""
+DIRECT_DEPTH = 32
+"""Steps of depth of such short contractions: whole pieces of rows are read before the next ones."""
 DIRECT_ELEMENTS = 128 * 1024
 """A right operand of at most this many elements stays in cache without being packed."""
 _TASK_COST = 50_000
@@ -96,9 +100,9 @@ _PRODUCT_COST = 12
 _TASK = Symbol("task")
 _ROW, _COLUMN = Symbol("row_first"), Symbol("column_first")
 _ROWS, _COLUMNS = Symbol("row_count"), Symbol("column_count")
-_BLOCK = Symbol("block")
-_LEFT, _STRIP = Symbol("left"), Symbol("strip")
-_LANE = Symbol("lane")
+_BLOCK, _BLOCKS, _BLOCK_SIZE = Symbol("block"), Symbol("blocks"), Symbol("block_size")
+_STEP, _STEPS = Symbol("step_first"), Symbol("step_count")
+_STRIP, _LEFT, _LANE = Symbol("strip"), Symbol("left"), Symbol("lane")
 
 
 def tile_contraction(nest: Nest, target: CpuTarget, numerics: str) -> TiledKernel | None:
@@ -122,10 +126,6 @@ class _Source:
         """The same block some elements further on."""
         return replace(self, first=self.first + distance)
 
-    def after(self, steps: Size) -> _Source:
-        """The block some steps of depth further on."""
-        return self.moved(self.depth_stride * steps)
-
 
 class _Recipe:
     """Writes the kernel of one contraction."""
@@ -138,6 +138,7 @@ class _Recipe:
         self.rows: Size = contraction.row.extent if contraction.row else 1
         self.columns = contraction.column.extent
         self.depth = product(axis.extent for axis in contraction.depth)
+        self.strip_rows = STRIP_TILES * target.block_rows
         self.functions: dict[str, str] = {}
 
     def tile(self) -> TiledKernel:
@@ -167,13 +168,19 @@ class _Recipe:
         return TiledKernel(kernel.name, functions, count, cost, workspace_bytes(function))
 
     def _task_shape(self, is_staged: bool) -> tuple[Size, Size]:
-        """Rows and columns of one task: few where the right operand is not packed, so that threads
-        find enough of them."""
+        """Rows and columns of one task."""
+        most = GROUP_BYTES // self.dtype.itemsize
+        share = floor_divide(add(self.columns, GROUPS * self.lanes - 1), GROUPS * self.lanes)
+        columns = minimum(most, maximum(self.lanes * 4, multiply(share, self.lanes)))
         if is_staged:
-            return STAGED_ROWS, GROUP_PANELS * self.width
-        is_large = minimum(1, floor_divide(multiply(self.columns, self.depth), DIRECT_ELEMENTS + 1))
+            return STAGED_ROWS, most
+        is_large = minimum(1, floor_divide(self._right_size, DIRECT_ELEMENTS + 1))
         rows = multiply(is_large, CHUNK_ROWS - SMALL_CHUNK_ROWS) + SMALL_CHUNK_ROWS
-        return rows, multiply(is_large, (GROUP_PANELS - 1) * self.width) + self.width
+        return rows, columns
+
+    @property
+    def _right_size(self) -> Size:
+        return multiply(self.columns, self.depth)
 
     # Operands -------------------------------------------------------------------------------------
 
@@ -235,18 +242,20 @@ class _Recipe:
     # Sums -----------------------------------------------------------------------------------------
 
     def _group_body(self, first: Size, group: Size, left: _Source | None) -> Body:
-        """Sum a chunk of rows by a group of panels, then finish it."""
+        """Sum a chunk of rows by a group of panels, and finish it strip by strip."""
         form = self.form
-        lets = (_let(_COLUMN, first), _let(_COLUMNS, minimum(group, self.columns - _COLUMN)))
+        body: Body = (_let(_COLUMN, first), _let(_COLUMNS, minimum(group, self.columns - _COLUMN)))
+        if left is None:
+            row, step = form.lhs.stride(_symbol(form.row)), form.lhs.stride(form.depth[-1].symbol)
+            left = _Source(form.lhs.buffer, self._place(form.lhs), row, step)
         output = form.plain_output()
         if output is not None:
             view = _Source(output.buffer, self._place(output), output.stride(_symbol(form.row)), 0)
-            return (*lets, *self._sum(left, view))
-        pitch = GROUP_PANELS * self.width
-        rows = CHUNK_ROWS if left is None else STAGED_ROWS
-        tile = Buffer("tile", self.dtype, (rows, pitch), Space.THREAD)
-        sums = self._sum(left, _Source(tile.name, 0, pitch, 0))
-        return (*lets, Allocate(tile), *sums, *self._epilogue(tile))
+            return (*body, *self._sum(left, view, None))
+        rows = STAGED_ROWS if left.buffer == "left_block" else CHUNK_ROWS
+        tile = Buffer("tile", self.dtype, (rows, GROUP_BYTES // self.dtype.itemsize), Space.THREAD)
+        sums = self._sum(left, _Source(tile.name, 0, tile.shape[1], 0), tile)
+        return (*body, Allocate(tile), *sums)
 
     def _place(self, operand: Operand) -> Size:
         """Where this task's part of a plain operand starts."""
@@ -257,126 +266,147 @@ class _Recipe:
             place = place + operand.stride(self.form.row.symbol) * _ROW
         return place + operand.stride(self.form.column.symbol) * _COLUMN
 
-    def _sum(self, left: _Source | None, output: _Source) -> Body:
-        form = self.form
-        if left is None:
-            row, step = form.lhs.stride(_symbol(form.row)), form.lhs.stride(form.depth[-1].symbol)
-            left = _Source(form.lhs.buffer, self._place(form.lhs), row, step)
-        if len(form.depth) > 1:
-            if self._steps_separately():
-                return self._separate_steps(left, output)
-            return self._computed_panels(left, output, 0, self.depth)
-        moved = left.after(_BLOCK)
-        count = minimum(DEPTH_BLOCK, self.depth - _BLOCK)
-        if not form.rhs.is_plain or 1 not in self._right_strides():
-            body = self._computed_panels(moved, output, _BLOCK, count)
+    def _sum(self, left: _Source, output: _Source, tile: Buffer | None) -> Body:
+        if len(self.form.depth) > 1 and self._steps_separately():
+            return self._separate_steps(left, output, tile)
+        rhs = self.form.rhs
+        if rhs.is_plain and len(self.form.depth) == 1 and self._right_strides()[0] == 1:
+            return self._sum_rows(left, output, tile)
+        pitch = multiply(floor_divide(_STEPS + (self.lanes - 1), self.lanes), self.lanes)
+        panels = self._panels()
+        if rhs.is_plain and len(self.form.depth) == 1 and self._right_strides()[1] == 1:
+            fill = self._pack_columns(panels, pitch)
         else:
-            body = self._plain_panels(moved, output, count)
-        return (Loop(_BLOCK, 0, maximum(1, self.depth), DEPTH_BLOCK, LoopKind.SERIAL, body),)
+            fill = self._compute_panels(panels, pitch)
+        right = _Source(panels.name, _LEFT * pitch, self.width, 0)
+        products = (self._product(left, right, output),)
+        return (Allocate(panels), *self._blocks(0, fill, products, tile))
 
     def _right_strides(self) -> tuple[Size, Size]:
         rhs = self.form.rhs
         return rhs.stride(self.form.column.symbol), rhs.stride(self.form.depth[-1].symbol)
 
-    def _plain_panels(self, left: _Source, output: _Source, count: Size) -> Body:
-        """Read the right operand in place, or pack it."""
-        across, along = self._right_strides()
-        place = self._place(self.form.rhs) + along * _BLOCK
-        buffer = self._panels(DEPTH_BLOCK)
-        if across != 1:
-            packed = (*self._pack_columns(buffer, place, across, count), self._packed(left, output, count))
-            return (Allocate(buffer), *packed)
-        direct = _Source(self.form.rhs.buffer, place, along, 0)
-        in_place = (self._products(left, direct, 1, output, count, _BLOCK),)
+    def _sum_rows(self, left: _Source, output: _Source, tile: Buffer | None) -> Body:
+        """The right operand has contiguous rows: read them in place, or pack them."""
+        _, along = self._right_strides()
+        panels, place = self._panels(), self._place(self.form.rhs) + along * _STEP
+        direct = _Source(self.form.rhs.buffer, place + _LEFT, along, 0)
+        packed = _Source(panels.name, _LEFT * _STEPS, self.width, 0)
         pack = self._call(
             packer_name(self.dtype, False),
             packer_text(self.dtype, self.target, False),
-            (_COLUMNS, count, along),
-            ((self.form.rhs.buffer, place), (buffer.name, 0)),
+            (_COLUMNS, _STEPS, along),
+            ((self.form.rhs.buffer, place), (panels.name, 0)),
         )
-        packed = (Allocate(buffer), pack, self._packed(left, output, count))
+        is_small = Comparison(self._right_size, "<=", DIRECT_ELEMENTS)
         is_short = Comparison(self.rows, "<=", DIRECT_ROWS)
-        is_small = Comparison(multiply(self.columns, self.depth), "<=", DIRECT_ELEMENTS)
-        return (If((is_short,), in_place, (If((is_small,), in_place, packed),)),)
+        in_place = self._product(left, direct, output)
+        from_panels = self._product(left, packed, output)
+        choice = If((is_short,), (in_place,), (If((is_small,), (in_place,), (from_panels,)),))
+        fill = If((is_short,), (), (If((is_small,), (), (pack,)),))
+        short = 1 - minimum(1, floor_divide(self.rows, DIRECT_ROWS + 1))
+        return (Allocate(panels), *self._blocks(short, (fill,), (choice,), tile))
 
-    def _pack_columns(self, buffer: Buffer, place: Size, across: Size, count: Size) -> Body:
+    def _blocks(self, is_short: Size, fill: Body, products: Body, tile: Buffer | None) -> Body:
+        """For each block of depth: fill the panels, then run every strip of rows over them; the
+        epilogue follows the last block of a strip."""
+        most: Size = DEPTH_BLOCK if len(self.form.depth) == 1 else maximum(1, self.depth)
+        blocks = maximum(1, floor_divide(add(self.depth, most - 1), most))
+        even = maximum(1, floor_divide(self.depth + (blocks - 1), blocks))
+        size = even - is_short * (even - minimum(even, DIRECT_DEPTH))
+        lets = (
+            _let(_BLOCK_SIZE, size),
+            _let(_BLOCKS, maximum(1, floor_divide(self.depth + (_BLOCK_SIZE - 1), _BLOCK_SIZE))),
+        )
+        panels = Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, products)
+        finish: Body = ()
+        if tile is not None:
+            last = If((Comparison(_BLOCK + 1, "==", _BLOCKS),), self._epilogue(tile, self._tile_row()))
+            finish = (last,)
+        strips = self._strips((panels, *finish))
+        first = (_let(_STEP, _BLOCK * _BLOCK_SIZE), _let(_STEPS, minimum(_BLOCK_SIZE, self.depth - _STEP)))
+        loop = Loop(_BLOCK, 0, _BLOCKS, 1, LoopKind.SERIAL, (*first, *fill, *strips))
+        return (*lets, loop)
+
+    def _strips(self, body: Body) -> Body:
+        return (Loop(_STRIP, 0, _ROWS, self.strip_rows, LoopKind.SERIAL, body),)
+
+    def _tile_row(self) -> Size:
+        """Where a strip starts in the tile: with one block of depth, all strips use the same rows."""
+        return _STRIP * minimum(1, _BLOCKS - 1)
+
+    def _pack_columns(self, panels: Buffer, pitch: Size) -> Body:
+        across, _ = self._right_strides()
+        place = self._place(self.form.rhs) + _STEP + across * _LEFT
         pack = self._call(
             packer_name(self.dtype, True),
             packer_text(self.dtype, self.target, True),
-            (minimum(self.width, _COLUMNS - _LEFT), count, across),
-            ((self.form.rhs.buffer, place + across * _LEFT), (buffer.name, _LEFT * self._pitch(count))),
+            (minimum(self.width, _COLUMNS - _LEFT), _STEPS, across),
+            ((self.form.rhs.buffer, place), (panels.name, _LEFT * pitch)),
         )
         return (Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, (pack,)),)
 
-    def _panels(self, depth: Size) -> Buffer:
-        """Room for the panels of a group, each of a whole number of squares."""
-        size = multiply(self._pitch(depth), GROUP_PANELS * self.width)
-        return Buffer("panels", self.dtype, (size,), Space.THREAD)
+    def _panels(self) -> Buffer:
+        """Room for a group of whole panels, each of a whole number of squares."""
+        depth: Size = DEPTH_BLOCK
+        if len(self.form.depth) > 1:
+            depth = multiply(floor_divide(add(self.depth, self.lanes - 1), self.lanes), self.lanes)
+        columns = GROUP_BYTES // self.dtype.itemsize
+        whole = (columns + self.width - 1) // self.width * self.width
+        return Buffer("panels", self.dtype, (multiply(depth, whole),), Space.THREAD)
 
-    def _pitch(self, depth: Size) -> Size:
-        """Rows from one panel to the next: the column packer writes whole squares."""
-        if self.form.rhs.is_plain and self._right_strides()[0] == 1:
-            return depth
-        return multiply(floor_divide(add(depth, self.lanes - 1), self.lanes), self.lanes)
-
-    def _packed(self, left: _Source, output: _Source, count: Size, begun: Size = _BLOCK) -> Statement:
-        """Products with panels that stand one behind the other."""
-        right = _Source("panels", 0, self.width, 0)
-        return self._products(left, right, self._pitch(count), output, count, begun)
-
-    def _computed_panels(self, left: _Source, output: _Source, first: Size, count: Size) -> Body:
-        """Compute panels of the right operand, then multiply."""
+    def _compute_panels(self, panels: Buffer, pitch: Size) -> Body:
+        """Any right operand: evaluate it into the panels."""
         axes = self.form.depth
-        buffer = self._panels(DEPTH_BLOCK if len(axes) == 1 else self.depth)
         column = Axis(Symbol("staged_column"), minimum(self.width, _COLUMNS - _LEFT))
         known: dict[Symbol, Size] = {self.form.column.symbol: _COLUMN + _LEFT + column.symbol}
         if len(axes) == 1:
-            known[axes[0].symbol] = Symbol("staged_depth") + first
-            axes = (Axis(Symbol("staged_depth"), count),)
-        index = _LEFT * self._pitch(count) + _linear(axes) * self.width + column.symbol
-        store = Store(buffer.name, (index,), self.form.rhs.value)
-        panel = self._nest((*axes, column), store, known)
-        fill = Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, panel)
-        return (Allocate(buffer), fill, self._packed(left, output, count, first))
+            step = Symbol("staged_step")
+            known[axes[0].symbol] = _STEP + step
+            axes = (Axis(step, _STEPS),)
+        index = _LEFT * pitch + _linear(axes) * self.width + column.symbol
+        store = Store(panels.name, (index,), self.form.rhs.value)
+        fill = self._nest((*axes, column), store, known)
+        return (Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, fill),)
 
-    def _separate_steps(self, left: _Source, output: _Source) -> Body:
+    def _separate_steps(self, left: _Source, output: _Source, tile: Buffer | None) -> Body:
         """Contracted axes that do not join: loops around the product over the last one."""
         form = self.form
         *slow, fast = form.depth
-        right = _Source(form.rhs.buffer, self._place(form.rhs), self._right_strides()[1], 0)
+        right = _Source(form.rhs.buffer, self._place(form.rhs) + _LEFT, self._right_strides()[1], 0)
+        begun: Size = 0
         for axis in slow:
             right = right.moved(form.rhs.stride(axis.symbol) * axis.symbol)
             left = left.moved(form.lhs.stride(axis.symbol) * axis.symbol)
-        is_any = minimum(1, product(axis.extent for axis in slow))
-        count = multiply(minimum(DEPTH_BLOCK, fast.extent - _BLOCK), is_any)
-        begun: Size = _BLOCK
-        for axis in slow:
             begun = begun + axis.symbol
-        right = right.moved(right.row_stride * _BLOCK)
-        call = self._products(left.after(_BLOCK), right, 1, output, count, begun)
-        body: Body = (Loop(_BLOCK, 0, maximum(1, fast.extent), DEPTH_BLOCK, LoopKind.SERIAL, (call,)),)
+        is_any = minimum(1, product(axis.extent for axis in slow))
+        lets = (_let(_STEP, 0), _let(_STEPS, multiply(fast.extent, is_any)), _let(_BLOCK, begun))
+        panels = Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, (self._product(left, right, output),))
+        body: Body = (*lets, *self._strips((panels,)))
         for axis in reversed(slow):
             body = (Loop(axis.symbol, 0, maximum(1, axis.extent), 1, LoopKind.SERIAL, body),)
-        return body
+        if tile is None:
+            return body
+        return (*body, *self._strips(self._epilogue(tile, _STRIP)))
 
-    def _products(
-        self, left: _Source, right: _Source, pitch: Size, output: _Source, count: Size, begun: Size
-    ) -> Statement:
-        """Call the shared panel product for each panel of the group, `pitch` elements apart per
-        column, over `count` steps of depth; `begun` is not 0 when earlier steps are in the output."""
+    def _product(self, left: _Source, right: _Source, output: _Source) -> Statement:
+        """The shared panel product of one strip, one panel and one block of depth. In the first
+        block it replaces the output, in later ones it adds."""
+        first_row = self._tile_row() if output.buffer == "tile" and not self._is_separate() else _STRIP
         sizes = (
-            minimum(STRIP_ROWS, _ROWS - _STRIP), minimum(self.width, _COLUMNS - _LEFT), count,
-            left.row_stride, left.depth_stride, right.row_stride, output.row_stride, begun,
+            minimum(self.strip_rows, _ROWS - _STRIP), minimum(self.width, _COLUMNS - _LEFT), _STEPS,
+            left.row_stride, left.depth_stride, right.row_stride, output.row_stride, _BLOCK,
         )  # fmt: skip
         views = (
-            (left.buffer, left.first + left.row_stride * _STRIP),
-            (right.buffer, right.first + _LEFT * pitch),
-            (output.buffer, output.first + output.row_stride * _STRIP + _LEFT),
+            (left.buffer, left.first + left.row_stride * _STRIP + left.depth_stride * _STEP),
+            (right.buffer, right.first),
+            (output.buffer, output.first + output.row_stride * first_row + _LEFT),
         )
         text = panel_text(self.dtype, self.target, self.numerics)
-        call = self._call(panel_name(self.dtype, self.target, self.numerics), text, sizes, views)
-        panels = Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, (call,))
-        return Loop(_STRIP, 0, _ROWS, STRIP_ROWS, LoopKind.SERIAL, (panels,))
+        return self._call(panel_name(self.dtype, self.target, self.numerics), text, sizes, views)
+
+    def _is_separate(self) -> bool:
+        return len(self.form.depth) > 1 and self._steps_separately()
 
     def _call(
         self, name: str, text: str, sizes: tuple[Size, ...], views: tuple[tuple[str, Size], ...]
@@ -386,14 +416,15 @@ class _Recipe:
 
     # Epilogue -------------------------------------------------------------------------------------
 
-    def _epilogue(self, tile: Buffer) -> Body:
-        """Run the statements behind the sum over the tile, row by row, in vectors of columns."""
+    def _epilogue(self, tile: Buffer, first: Size) -> Body:
+        """Run the statements behind the sum over a strip of the tile, which starts in row `first`
+        of it: row by row, in vectors of columns."""
         row, start = Symbol("tile_row"), Symbol("tile_column")
         column = self.form.column.symbol
-        total = Load(tile.name, (row, column - _COLUMN), self.dtype)
+        total = Load(tile.name, (first + row, column - _COLUMN), self.dtype)
         body = NameReplacer({self.form.sum_name: total}).body(self.form.epilogue)
         if self.form.row is not None:
-            body = replace_symbols(body, {self.form.row.symbol: _ROW + row})
+            body = replace_symbols(body, {self.form.row.symbol: _ROW + _STRIP + row})
         whole = _COLUMNS // self.lanes * self.lanes
         full = self._lanes(body, column, _COLUMN + start, None)
         part = self._lanes(body, column, _COLUMN + whole, self.columns)
@@ -401,7 +432,8 @@ class _Recipe:
             Loop(start, 0, whole, self.lanes, LoopKind.SERIAL, full),
             If((Comparison(whole, "<", _COLUMNS),), part),
         )
-        return (Loop(row, 0, _ROWS, 1, LoopKind.SERIAL, loops),)
+        rows = minimum(self.strip_rows, _ROWS - _STRIP)
+        return (Loop(row, 0, rows, 1, LoopKind.SERIAL, loops),)
 
 
 def _symbol(axis: Axis | None) -> Symbol | None:

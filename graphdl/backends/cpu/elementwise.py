@@ -93,17 +93,15 @@ class _Lanes:
         self.axis, self.body, self.native, self.wide = axis, body, native, wide
 
     def loops(self, start: Size, stop: Size) -> tuple[Statement, ...]:
-        """Full vectors of `wide` lanes, then masked vectors of `native` lanes; a heavy body runs in
-        masked vectors throughout, so that it is compiled once."""
+        """Full vectors of `wide` lanes, then masked vectors of `native` lanes."""
         extent = self.axis.stop
-        whole = 0 if is_heavy(self.body) else extent // self.wide * self.wide
+        whole = extent // self.wide * self.wide
         made = []
         if whole != 0:
             main = self._loop("j", start, minimum(whole, stop), self.wide, False)
             made.append(main)
         if whole != extent:
-            is_masked = extent % self.native != 0
-            made.append(self._loop("m", maximum(whole, start), stop, self.native, is_masked))
+            made.append(self._loop("m", maximum(whole, start), stop, self.native, True))
         return tuple(made)
 
     def _loop(self, name: str, start: Size, stop: Size, lanes: int, is_masked: bool) -> Loop:

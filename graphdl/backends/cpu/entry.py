@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 
+from graphdl.backends.cpu.output_memory import LARGE
 from graphdl.runtime.buffer import WRITING
 
 
@@ -45,7 +46,9 @@ class Field(enum.IntEnum):
     ARRAY_TYPE = 21
     NEW_ARRAY = 22
     NONE = 23
-    LENGTH = 24
+    SET_HANDLER = 24  # PyDataMem_SetHandler
+    HANDLER = 25  # memory of large outputs
+    LENGTH = 26
 
 
 class Axis(enum.IntEnum):
@@ -378,6 +381,19 @@ done:
   ret void
 }}
 
+define internal ptr @make_array(ptr %d, ptr %spec, ptr %dimensions) {{
+{_word(Field.ARRAY_TYPE, "array_type", "ptr")}
+{_word(Field.NEW_ARRAY, "new_array", "ptr")}
+  %descriptor = load ptr, ptr %spec
+{_field("spec", 8, "rank", "i64")}
+  %rank32 = trunc i64 %rank to i32
+  call void @Py_IncRef(ptr %descriptor)
+  %object = call ptr %new_array(
+    ptr %array_type, ptr %descriptor, i32 %rank32, ptr %dimensions, ptr null, ptr null, i32 0,
+    ptr null)
+  ret ptr %object
+}}
+
 define internal i1 @make_outputs(ptr %d) {{
 entry:
 {_word(Field.INPUT_COUNT, "inputs")}
@@ -386,8 +402,6 @@ entry:
 {_word(Field.OUTPUT_DIMENSIONS, "first", "ptr")}
 {_word(Field.POINTERS, "pointers", "ptr")}
 {_word(Field.OBJECTS, "objects", "ptr")}
-{_word(Field.ARRAY_TYPE, "array_type", "ptr")}
-{_word(Field.NEW_ARRAY, "new_array", "ptr")}
   br label %each
 each:
   %i = phi i64 [ 0, %entry ], [ %following, %keep ]
@@ -395,14 +409,38 @@ each:
   %more = icmp slt i64 %i, %count
   br i1 %more, label %make, label %yes
 make:
-  %spec = getelementptr [2 x i64], ptr %specs, i64 %i
-  %descriptor = load ptr, ptr %spec
+  %spec = getelementptr [3 x i64], ptr %specs, i64 %i
 {_field("spec", 8, "rank", "i64")}
-  %rank32 = trunc i64 %rank to i32
-  call void @Py_IncRef(ptr %descriptor)
-  %object = call ptr %new_array(
-    ptr %array_type, ptr %descriptor, i32 %rank32, ptr %dimensions, ptr null, ptr null, i32 0,
-    ptr null)
+{_field("spec", 16, "item", "i64")}
+  br label %axes
+axes:
+  %axis = phi i64 [ 0, %make ], [ %next_axis, %multiply ]
+  %bytes = phi i64 [ %item, %make ], [ %product, %multiply ]
+  %has_axis = icmp slt i64 %axis, %rank
+  br i1 %has_axis, label %multiply, label %choose
+multiply:
+  %size.at = getelementptr i64, ptr %dimensions, i64 %axis
+  %size = load i64, ptr %size.at
+  %product = mul i64 %bytes, %size
+  %next_axis = add i64 %axis, 1
+  br label %axes
+choose:
+  %is_large = icmp sge i64 %bytes, {LARGE}
+  br i1 %is_large, label %large, label %small
+small:
+  %usual = call ptr @make_array(ptr %d, ptr %spec, ptr %dimensions)
+  br label %made
+large:
+{_word(Field.SET_HANDLER, "set_handler", "ptr")}
+{_word(Field.HANDLER, "handler", "ptr")}
+  %old = call ptr %set_handler(ptr %handler)
+  %special = call ptr @make_array(ptr %d, ptr %spec, ptr %dimensions)
+  %ours = call ptr %set_handler(ptr %old)
+  call void @Py_DecRef(ptr %ours)
+  call void @Py_DecRef(ptr %old)
+  br label %made
+made:
+  %object = phi ptr [ %usual, %small ], [ %special, %large ]
   %failed = icmp eq ptr %object, null
   br i1 %failed, label %no, label %keep
 keep:

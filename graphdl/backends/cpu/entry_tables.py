@@ -31,6 +31,7 @@ from graphdl.typesystem.expression import Size, Sum, Symbol
 _METH_FASTCALL = 0x80
 _NEW_FROM_DESCRIPTOR = 94  # PyArray_NewFromDescr in NumPy's C API table
 _ARRAY_TYPE = 2  # PyArray_Type
+_SET_HANDLER = 304  # PyDataMem_SetHandler
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,9 @@ class Descriptor:
         self.objects = _addresses([0] * outputs)
         self.input_specs = _addresses(_input_specs(program, plan))
         self.output_specs = _addresses(
-            word for slot in program.outputs for word in (_descriptor(slot), slot.type.rank)
+            word
+            for slot in program.outputs
+            for word in (_descriptor(slot), slot.type.rank, slot.type.dtype.itemsize)
         )
         self.words = _addresses(word for pair in words for word in pair)
         self.table = np.zeros(Field.LENGTH, np.int64)
@@ -216,6 +219,7 @@ class Descriptor:
             Field.ARRAY_TYPE: _array_function(_ARRAY_TYPE),
             Field.NEW_ARRAY: _array_function(_NEW_FROM_DESCRIPTOR),
             Field.NONE: id(None),
+            Field.SET_HANDLER: _array_function(_SET_HANDLER),
             Field.THREADS: 1,
         }
         for slot, value in values.items():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
+llvm.initialize_native_asmparser()  # for the inline assembly of exported code
 
 KERNEL_LEVEL = 2
 DRIVER_LEVEL = 0

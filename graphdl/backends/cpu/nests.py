@@ -401,9 +401,9 @@ def operation_count(body: Iterable[Statement]) -> int:
 
 
 HEAVY = 12
-"""Arithmetic nodes from which a body costs more than the masks of its lanes."""
+"""Arithmetic nodes from which a body keeps the processor busy without being unrolled."""
 
 
 def is_heavy(body: Iterable[Statement]) -> bool:
-    """Whether a body is better compiled once, masked, than twice, with and without masks."""
+    """Whether a body is long enough to run one vector at a time."""
     return operation_count(body) > HEAVY

@@ -139,15 +139,13 @@ class _Rows:
     def _stores(self, sweep: Sweep) -> tuple[Statement, ...]:
         """A sweep that folds nothing: lanes along the last axis, loops over the others."""
         axis = sweep.axes[-1]
-        whole = 0 if is_heavy(sweep.body) else axis.extent // self.lanes * self.lanes
+        whole = axis.extent // self.lanes * self.lanes
         made: tuple[Statement, ...] = ()
         if whole != 0:
             made += (self._store_loop(sweep.body, axis, 0, whole, self.lanes),)
         if whole != axis.extent:
-            masked = sweep.body
-            if axis.extent % self.native != 0:
-                mask = Comparison(axis.symbol, "<", axis.extent)
-                masked = mask_lanes(sweep.body, axis.symbol, mask)
+            mask = Comparison(axis.symbol, "<", axis.extent)
+            masked = mask_lanes(sweep.body, axis.symbol, mask)
             made += (self._store_loop(masked, axis, whole, axis.extent, self.native),)
         for outer in reversed(sweep.axes[:-1]):
             made = (Loop(outer.symbol, 0, outer.extent, 1, LoopKind.SERIAL, made),)
@@ -195,24 +193,34 @@ class _Rows:
         return self._chunk(lambda index: tuple(each.start(index) for each in partials))
 
     def _rolled(self, sweep: Sweep, partials: Sequence[_Partials]) -> list[Statement]:
-        """One vector per iteration, partials in memory: a long body is compiled once."""
-        axis = sweep.axes[0]
+        """One vector per iteration, partials in memory: a long body is compiled twice only."""
+        extent = sweep.axes[0].extent
         kept = [
             replace(each, buffer=self._buffer(each.accumulator, Space.THREAD)) for each in partials
         ]
-        is_masked = axis.extent % self.native != 0
-        mask = Comparison(axis.symbol, "<", axis.extent) if is_masked else None
-        base, lane = Symbol(self._fresh("j")), Symbol(self._fresh("v"))
-        place = base % LANES + lane
-        body = self._masked_body(sweep, kept, place, mask)
-        placed = replace_symbols(body, {axis.symbol: base + lane})
-        vector = Loop(lane, 0, self.native, 1, LoopKind.VECTOR, placed)
+        whole = extent // self.native * self.native
+        loops = []
+        if whole != 0:
+            loops.append(self._vectors(sweep, kept, 0, whole, is_masked=False))
+        if whole != extent:
+            loops.append(self._vectors(sweep, kept, whole, extent, is_masked=True))
         return [
             *(Allocate(each.buffer) for each in kept),
             self._start(kept),
-            Loop(base, 0, axis.extent, self.native, LoopKind.SERIAL, (vector,)),
+            *loops,
             self._chunk(lambda index: _copies(kept, partials, index)),
         ]
+
+    def _vectors(
+        self, sweep: Sweep, partials: Sequence[_Partials], start: Size, stop: Size, is_masked: bool
+    ) -> Loop:
+        axis = sweep.axes[0]
+        base, lane = Symbol(self._fresh("j")), Symbol(self._fresh("v"))
+        mask = Comparison(axis.symbol, "<", axis.extent) if is_masked else None
+        body = self._masked_body(sweep, partials, base % LANES + lane, mask)
+        placed = replace_symbols(body, {axis.symbol: base + lane})
+        vector = Loop(lane, 0, self.native, 1, LoopKind.VECTOR, placed)
+        return Loop(base, start, stop, self.native, LoopKind.SERIAL, (vector,))
 
     def _masked_body(
         self,

@@ -1,4 +1,4 @@
-"""The two pieces of native code that a process loads once: the thread pool and the entry."""
+"""The native code that a process loads once: thread pool, entry, and memory of large outputs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from graphdl.backends.cpu.load import (
     link,
     version,
 )
+from graphdl.backends.cpu.output_memory import EXPORTS as MEMORY_EXPORTS
+from graphdl.backends.cpu.output_memory import make_handler, output_memory_text
 from graphdl.backends.cpu.pool import EXPORTS as POOL_EXPORTS
 from graphdl.backends.cpu.pool import SHUTDOWN, pool_text
 from graphdl.backends.cpu.target import CpuTarget, host_target
 from graphdl.config import settings
 from graphdl.runtime.cache import ObjectCache, hash_key
 
-EXPORTS = (*POOL_EXPORTS, *ENTRY_EXPORTS)
+EXPORTS = (*POOL_EXPORTS, *ENTRY_EXPORTS, *MEMORY_EXPORTS)
 
 
 def object_cache() -> ObjectCache:
@@ -57,9 +59,15 @@ def object_code(text: str, target: CpuTarget, level: int = KERNEL_LEVEL) -> byte
 def shared_addresses() -> Mapping[str, int]:
     """Addresses of the pool's and the entry's functions; loaded once and never unloaded."""
     target = host_target()
-    objects = [object_code(text, target, DRIVER_LEVEL) for text in (pool_text(), entry_text())]
+    texts = (pool_text(), entry_text(), output_memory_text())
+    objects = [object_code(text, target, DRIVER_LEVEL) for text in texts]
     library = link(objects, EXPORTS)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(library.tracker))
     shutdown = ctypes.CFUNCTYPE(None)(library.addresses[SHUTDOWN])
     atexit.register(shutdown)
     return library.addresses
+
+
+def output_handler() -> object:
+    """The NumPy memory handler of large outputs."""
+    return make_handler(*(shared_addresses()[name] for name in MEMORY_EXPORTS))

@@ -265,3 +265,28 @@ def _seconds(call: Any, argument: object) -> float:
     for _ in range(1000):
         call(argument)
     return (time.perf_counter() - start) / 1000
+
+
+def test_memory_of_large_outputs_comes_back() -> None:
+    connected = connect(SIMPLE)
+    argument = numbers(1 << 20)
+    first = connected.call(argument)
+    address = first.ctypes.data
+    assert first.flags.owndata
+    second = connected.call(argument)
+    assert second.ctypes.data != address, "an output that is alive is never reused"
+    np.testing.assert_array_equal(first, second)
+    del first
+    third = connected.call(argument)
+    assert third.ctypes.data == address
+    assert third.ctypes.data % 64 == 0
+    np.testing.assert_array_equal(third, argument + 1)
+
+
+def test_arrays_of_large_outputs_can_be_resized_and_outlive_the_function() -> None:
+    result = connect(SIMPLE).call(numbers(1 << 19))
+    gc.collect()
+    result.resize(1 << 20, refcheck=False)
+    np.testing.assert_array_equal(result[: 1 << 19], numbers(1 << 19) + 1)
+    assert not result[1 << 19 :].any()
+    assert np.empty(10).dtype == np.float64
