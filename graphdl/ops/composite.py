@@ -31,7 +31,11 @@ def _is_positive(x: Tensor) -> Tensor:
 
 
 def relu(x: Operand) -> Tensor:
-    """x where it is above 0, else 0; the derivative at 0 is 0."""
+    """x where it is above 0, else 0; the derivative at 0 is 0.
+
+    >>> gd.relu([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [0.0, 0.0, 2.0]
+    """
     tensor = as_tensor(x, "relu")
     zero = _like(0, tensor)
     result: Tensor = raw.select(raw.less_equal(tensor, zero), zero, tensor)
@@ -39,7 +43,11 @@ def relu(x: Operand) -> Tensor:
 
 
 def relu6(x: Operand) -> Tensor:
-    """relu cut off at 6."""
+    """relu cut off at 6.
+
+    >>> gd.relu6([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [0.0, 0.0, 2.0]
+    """
     positive = relu(x)
     six = _like(6, positive)
     result: Tensor = raw.select(raw.greater_equal(positive, six), six, positive)
@@ -47,7 +55,11 @@ def relu6(x: Operand) -> Tensor:
 
 
 def leaky_relu(x: Operand, negative_slope: float = 0.2) -> Tensor:
-    """x above 0, negative_slope * x below."""
+    """x above 0, negative_slope * x below.
+
+    >>> gd.leaky_relu([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [-0.4000000059604645, 0.0, 2.0]
+    """
     tensor = _floating("leaky_relu", x)
     below = raw.multiply(tensor, _like(negative_slope, tensor))
     result: Tensor = raw.select(raw.less_equal(tensor, _like(0, tensor)), below, tensor)
@@ -55,13 +67,21 @@ def leaky_relu(x: Operand, negative_slope: float = 0.2) -> Tensor:
 
 
 def elu(x: Operand, alpha: float = 1.0) -> Tensor:
-    """x above 0, alpha * (exp(x) - 1) below. Clevert, Unterthiner, Hochreiter (2015)."""
+    """x above 0, alpha * (exp(x) - 1) below. Clevert, Unterthiner, Hochreiter (2015).
+
+    >>> gd.elu([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [-0.8647000193595886, 0.0, 2.0]
+    """
     tensor = _floating("elu", x)
     return _exponential_below(tensor, tensor, alpha)
 
 
 def selu(x: Operand) -> Tensor:
-    """elu scaled so that activations keep mean 0 and variance 1. Klambauer et al. (2017)."""
+    """elu scaled so that activations keep mean 0 and variance 1. Klambauer et al. (2017).
+
+    >>> gd.selu([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [-1.5202000141143799, 0.0, 2.1013998985290527]
+    """
     tensor = _floating("selu", x)
     scale = 1.0507009873554805
     above = raw.multiply(tensor, _like(scale, tensor))
@@ -83,6 +103,9 @@ def gelu(x: Operand, approximate: bool = False) -> Tensor:
     """x times the normal distribution function at x. Hendrycks, Gimpel (2016).
 
     `approximate` takes 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+
+    >>> gd.gelu([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [-0.045499999076128006, 0.0, 1.9544999599456787]
     """
     tensor = _floating("gelu", x)
     half = raw.multiply(tensor, _like(0.5, tensor))
@@ -97,7 +120,11 @@ def gelu(x: Operand, approximate: bool = False) -> Tensor:
 
 
 def softplus(x: Operand) -> Tensor:
-    """log(1 + exp(x)), without overflow."""
+    """log(1 + exp(x)), without overflow.
+
+    >>> gd.softplus([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [0.12690000236034393, 0.6930999755859375, 2.1268999576568604]
+    """
     tensor = _floating("softplus", x)
     positive = raw.maximum(tensor, _like(0, tensor))
     result: Tensor = raw.add(positive, raw.log1p(raw.exp(raw.negative(raw.abs_(tensor)))))
@@ -105,20 +132,32 @@ def softplus(x: Operand) -> Tensor:
 
 
 def softsign(x: Operand) -> Tensor:
-    """x / (1 + |x|)."""
+    """x / (1 + |x|).
+
+    >>> gd.softsign([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [-0.666700005531311, 0.0, 0.666700005531311]
+    """
     tensor = _floating("softsign", x)
     result: Tensor = raw.divide(tensor, raw.add(raw.abs_(tensor), _like(1, tensor)))
     return result
 
 
 def sigmoid(x: Operand) -> Tensor:
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)).
+
+    >>> gd.sigmoid([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [0.11919999867677689, 0.5, 0.8808000087738037]
+    """
     result: Tensor = raw.logistic(_floating("sigmoid", x))
     return result
 
 
 def hard_sigmoid(x: Operand) -> Tensor:
-    """relu6(x + 3) / 6."""
+    """relu6(x + 3) / 6.
+
+    >>> gd.hard_sigmoid([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [0.16670000553131104, 0.5, 0.833299994468689]
+    """
     tensor = _floating("hard_sigmoid", x)
     shifted = relu6(raw.add(tensor, _like(3, tensor)))
     result: Tensor = raw.multiply(shifted, _like(1 / 6, tensor))
@@ -126,28 +165,44 @@ def hard_sigmoid(x: Operand) -> Tensor:
 
 
 def log_sigmoid(x: Operand) -> Tensor:
-    """log(sigmoid(x)), without underflow."""
+    """log(sigmoid(x)), without underflow.
+
+    >>> gd.log_sigmoid([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [-2.1268999576568604, -0.6930999755859375, -0.12690000236034393]
+    """
     tensor = _floating("log_sigmoid", x)
     result: Tensor = raw.negative(softplus(raw.negative(tensor)))
     return result
 
 
 def silu(x: Operand) -> Tensor:
-    """x * sigmoid(x), also called swish."""
+    """x * sigmoid(x), also called swish.
+
+    >>> gd.silu([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [-0.23839999735355377, 0.0, 1.7616000175476074]
+    """
     tensor = _floating("silu", x)
     result: Tensor = raw.multiply(tensor, raw.logistic(tensor))
     return result
 
 
 def mish(x: Operand) -> Tensor:
-    """x * tanh(softplus(x)). Misra (2019)."""
+    """x * tanh(softplus(x)). Misra (2019).
+
+    >>> gd.mish([-2.0, 0.0, 2.0]).eval().round(4).tolist()
+    [-0.2524999976158142, 0.0, 1.944000005722046]
+    """
     tensor = _floating("mish", x)
     result: Tensor = raw.multiply(tensor, raw.tanh(softplus(tensor)))
     return result
 
 
 def softmax(x: Operand, axis: Axis = -1) -> Tensor:
-    """exp(x) over its sum along axes, shifted by the largest element."""
+    """exp(x) over its sum along axes, shifted by the largest element.
+
+    >>> gd.softmax([0.0, 200.0]).eval().tolist()
+    [0.0, 1.0]
+    """
     tensor = _floating("softmax", x)
     shifted, axes = _shift("softmax", tensor, axis)
     powers: Tensor = raw.exp(shifted)
@@ -157,7 +212,11 @@ def softmax(x: Operand, axis: Axis = -1) -> Tensor:
 
 
 def log_softmax(x: Operand, axis: Axis = -1) -> Tensor:
-    """log(softmax(x)), without underflow."""
+    """log(softmax(x)), without underflow.
+
+    >>> gd.log_softmax([0.0, 200.0]).eval().tolist()
+    [-200.0, 0.0]
+    """
     tensor = _floating("log_softmax", x)
     shifted, axes = _shift("log_softmax", tensor, axis)
     total = raw.log(reduction.reduce_sum(raw.exp(shifted), axes=axes))

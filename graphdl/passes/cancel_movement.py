@@ -187,9 +187,10 @@ def _merged_bounds(first: Bound, second: Bound) -> Bound | None:
     if not isinstance(start, int) or not all(isinstance(size, int) for size in second):
         return None
     chosen = range(*(size for size in second if isinstance(size, int)))
-    new_start, new_step = start + second[0] * step, step * second[2]
-    count = len(chosen)
-    return (new_start, new_start + (count - 1) * new_step + 1 if count else new_start, new_step)
+    if not chosen:
+        return (start, start, 1)
+    new_start, new_step = start + chosen[0] * step, step * second[2]
+    return (new_start, new_start + (len(chosen) - 1) * new_step + 1, new_step)
 
 
 @rule(pad(x, value, low=low, high=high))

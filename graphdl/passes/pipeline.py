@@ -22,6 +22,7 @@ from graphdl.graph.nodes import Graph
 from graphdl.graph.printer import text
 from graphdl.graph.verifier import verify
 from graphdl.passes.cancel_movement import cancel_movement
+from graphdl.passes.delay_broadcasts import delay_broadcasts
 from graphdl.passes.eliminate_common_subexpressions import eliminate_common_subexpressions
 from graphdl.passes.eliminate_dead_code import eliminate_dead_code
 from graphdl.passes.fold_constants import fold_constants
@@ -66,6 +67,7 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
         (
             Pass(cancel_movement),  # first: views stand between the patterns of all others
             Pass(fold_constants),  # then: rules ask for literals, and literals have met by now
+            Pass(delay_broadcasts),  # what stands before a broadcast meets what the rules look for
             Pass(eliminate_common_subexpressions),  # rules that name a tensor twice need one tensor
             Pass(simplify_logic),  # decides selections, so that dead branches are not improved
             Pass(stabilize, is_fast_only=True),  # before algebra takes its patterns apart

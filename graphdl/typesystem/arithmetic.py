@@ -117,12 +117,40 @@ def _divide(x: Array, y: Array) -> Array:
     return np.asarray(np.true_divide(x, y))
 
 
+def _truncated_remainder(x: Array, y: Array) -> Array:
+    """x - y*trunc(x/y), with the sign of x; kernel/math/division.py writes the same steps.
+
+    Two steps of a rounded quotient and its exact remainder: exact while |x/y| is below 2**46
+    (float32) or 2**104 (float64).
+    """
+    rest = fused_multiply_add(-np.trunc(x / y), y, x)
+    rest = fused_multiply_add(-np.trunc(rest / y), y, rest)
+    is_over = (rest != 0) & ((rest < 0) != (x < 0))
+    rest = np.where(is_over, rest + np.copysign(y, x), rest)
+    return np.where(np.isinf(y) & np.isfinite(x), x, rest)
+
+
 def _floor_divide(x: Array, y: Array) -> Array:
-    return np.asarray(np.floor_divide(x, y))
+    if x.dtype.kind != "f":
+        return np.asarray(np.floor_divide(x, y))
+    rest = _truncated_remainder(x, y)
+    one = x.dtype.type(1)
+    is_other_side = (rest != 0) & ((rest < 0) != (y < 0))
+    exact = (x - rest) / y
+    exact = np.where(is_other_side, exact - one, exact)
+    down = np.floor(exact)
+    down = np.where(exact - down > x.dtype.type(0.5), down + one, down)
+    down = np.where(exact == 0, np.copysign(x.dtype.type(0), x / y), down)
+    return np.where(y == 0, x / y, down)
 
 
 def _remainder(x: Array, y: Array) -> Array:
-    return np.asarray(np.remainder(x, y))
+    if x.dtype.kind != "f":
+        return np.asarray(np.remainder(x, y))
+    rest = _truncated_remainder(x, y)
+    is_other_side = (rest != 0) & ((rest < 0) != (y < 0))
+    rest = np.where(is_other_side, rest + y, rest)
+    return np.where(rest == 0, np.copysign(x.dtype.type(0), y), rest)
 
 
 def _power(x: Array, y: Array) -> Array:

@@ -3,7 +3,7 @@
     panel(a, b, c, rows, columns, depth, a_row, a_depth, b_row, c_row, accumulate)
 
 adds a[rows, depth] times b[depth, columns] to c[rows, columns] when `accumulate` is not 0, and
-replaces c otherwise; `columns` is at most one panel. Depth ascends, with one accumulator per element,
+replaces c otherwise; `columns` is at most one panel, and less than that runs vector by vector. Depth ascends, with one accumulator per element,
 so every way of cutting a contraction into panels gives the same bits. The register tile is
 `block_rows` x `block_vectors` vectors; the last rows run in tiles of half the height, and so on.
 """
@@ -89,8 +89,7 @@ def panel_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
     wide = _strips(_Tile(dtype, lanes, target.block_vectors, fused, 0), target.block_rows)
     narrow = _strips(_Tile(dtype, lanes, 1, fused, _LEFT), target.block_rows)
     slices = Loop(_LEFT, 0, _COLUMNS, lanes, LoopKind.SERIAL, narrow)
-    limit = max(1, target.block_vectors - 1) * lanes
-    body = (If((Comparison(_COLUMNS, "<=", limit),), (slices,), wide),)
+    body = (If((Comparison(_COLUMNS, "==", panel_columns(dtype, target)),), wide, (slices,)),)
     sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
     buffers = (
         _view("a", dtype, Access.READ),
@@ -135,11 +134,11 @@ class _Tile:
         )
 
     def _vectors(self, make: Callable[[int, tuple[Comparison, ...]], Statement]) -> Body:
-        """One VECTOR loop per vector; of several, only the first one is certainly full."""
+        """One VECTOR loop per vector; a single one may be the end of a panel."""
         body: Body = ()
         for vector in range(self.vectors):
             start = vector * self.lanes
-            is_full = vector == 0 and self.vectors > 1
+            is_full = self.vectors > 1
             mask = () if is_full else (Comparison(self.left + start + _LANE, "<", _COLUMNS),)
             body += (Loop(_LANE, 0, self.lanes, 1, LoopKind.VECTOR, (make(start, mask),)),)
         return body

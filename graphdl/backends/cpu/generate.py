@@ -18,7 +18,7 @@ from graphdl.backends.cpu.generate_arithmetic import (
     vector_type,
 )
 from graphdl.backends.cpu.generate_code import Code, Unsupported
-from graphdl.backends.cpu.generate_indices import Indices
+from graphdl.backends.cpu.generate_indices import Counter, Indices
 from graphdl.backends.cpu.generate_memory import Memory
 from graphdl.backends.cpu.generate_registers import Key, Registers, joined, merge, plan_registers
 from graphdl.backends.cpu.generate_values import Values
@@ -349,11 +349,14 @@ class _Generator:
         before, label, after = code.frames[-1].label, f"loop{number}", f"after{number}"
         counter = f"%i{number}"
         code.open(label, is_loop=True)
-        indices.bind(loop.symbol, counter, natural=indices.is_natural(first))
+        unique = indices.bind(loop.symbol, counter, natural=indices.is_natural(first))
+        multiples = indices.counters[unique] = Counter(start_text, loop.step)
         self._rebind(loop.carried, keys, names, initial)
         self._body(loop.body)
         following = [self._carried(self.values.emit(carry.next)) for carry in loop.carried]
         following += [registers.values[key] for key in keys]
+        for name, _, growth in multiples.inductions:
+            code.run(f"{name}.next = add nsw i64 {name}, {growth}")
         step = code.emit(f"add nsw i64 {counter}, {loop.step}")
         again = code.emit(f"icmp slt i64 {step}, {stop_text}")
         code.run(f"br i1 {again}, label %{label}, label %{after}")
@@ -362,6 +365,8 @@ class _Generator:
         code.run(f"br i1 %enter{number}, label %{label}, label %{after}")
         edges = (before, inner.label)
         head = [f"{label}:", f"  {counter} = {joined('i64', zip((start_text, step), edges))}"]
+        for name, begin, _ in multiples.inductions:
+            head.append(f"  {name} = {joined('i64', zip((begin, f'{name}.next'), edges))}")
         tail = []
         for name, value, new in zip(names, initial, following, strict=True):
             phi = joined(value.type, zip((value.text, new.text), edges))

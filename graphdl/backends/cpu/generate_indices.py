@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from graphdl.backends.cpu.generate_code import Code
 from graphdl.typesystem.expression import (
@@ -22,6 +23,15 @@ from graphdl.typesystem.expression import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A loop's counter, and the multiples of it that the loop keeps: (name, start, step)."""
+
+    start: str
+    step: int
+    inductions: list[tuple[str, str, str]] = field(default_factory=list)
+
+
 class Indices:
     """Emits index expressions. A source symbol is renamed at each binding, so that equal
     expressions are equal values wherever both are visible."""
@@ -35,6 +45,7 @@ class Indices:
         self.natural: set[Symbol] = set()
         self.vector: Symbol | None = None
         self.lanes = 0
+        self.counters: dict[Symbol, Counter] = {}
         self._plans: dict[Size, tuple[tuple[Symbol, ...], dict[tuple[Size, ...], Size]]] = {}
         self._splits: dict[tuple[Size, Symbol], tuple[Size | None, Size]] = {}
         self._depth_of: dict[Size, int] = {}
@@ -231,12 +242,28 @@ class Indices:
         outer = product(atom for atom in atoms if self.depth(atom) < innermost)
         factors = [atom for atom in atoms if self.depth(atom) >= innermost]
         result = self.scalar(multiply(coefficient, outer)) if outer != 1 else ""
+        if result and len(factors) == 1 and isinstance(factors[0], Symbol):
+            counter = self.counters.get(factors[0])
+            if counter is not None:
+                return self._induction(counter, innermost, result)
         for atom in factors:
             text = self.scalar(atom)
             result = self.code.emit(f"mul nsw i64 {result}, {text}", depth) if result else text
         if outer == 1 and coefficient != 1:
             result = self.code.emit(f"mul nsw i64 {result}, {coefficient}", depth)
         return result
+
+    def _induction(self, counter: Counter, depth: int, scale: str) -> str:
+        """counter * scale as a number that grows from one iteration to the next."""
+        code, outside = self.code, depth - 1
+        start, step = "0", scale
+        if counter.start != "0":
+            start = code.emit(f"mul nsw i64 {counter.start}, {scale}", outside)
+        if counter.step != 1:
+            step = code.emit(f"mul nsw i64 {scale}, {counter.step}", outside)
+        name = f"%g{code.fresh()}"
+        counter.inductions.append((name, start, step))
+        return name
 
     def _divide(self, left: Size, right: Size, depth: int, operation: str) -> str:
         """Floor division or remainder; a zero divisor (of a loop that never runs) gives any number."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-EXPORTS = ("graphdl_block_malloc", "graphdl_block_calloc", "graphdl_block_realloc", "graphdl_block_free")
+EXPORTS = tuple(f"graphdl_block_{name}" for name in ("malloc", "calloc", "realloc", "free"))
 
 LARGE = 1 << 20
 """Bytes from which an output's memory is kept."""

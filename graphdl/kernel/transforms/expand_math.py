@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from graphdl.kernel.math.division import emit_floor_divide, emit_remainder
 from graphdl.kernel.math.emitter import Emitter
 from graphdl.kernel.math.error_function import emit_erf
 from graphdl.kernel.math.exponential import (
@@ -77,6 +78,8 @@ UNARY_EXPANSIONS: dict[str, Callable[[Emitter, Value], Value]] = {
 
 BINARY_EXPANSIONS: dict[str, Callable[[Emitter, Value, Value], Value]] = {
     "atan2": emit_atan2,
+    "floor_divide": emit_floor_divide,
+    "remainder": emit_remainder,
 }
 """op -> the same for two operands."""
 

@@ -73,6 +73,9 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     """The matrix product over the last two axes; leading axes are broadcast.
 
     A 1-d operand is a row on the left and a column on the right, and its axis disappears.
+
+    >>> gd.matmul([[1, 2], [3, 4]], [5, 6]).eval().tolist()
+    [17, 39]
     """
     lhs, rhs = _numbers("matmul", x, y)
     _require_matrices(lhs, rhs)
@@ -152,7 +155,12 @@ def dot_general(
     lhs_batch: Sequence[int] = (),
     rhs_batch: Sequence[int] = (),
 ) -> Tensor:
-    """Sums of products over contracted axes; result axes are batch, lhs free, rhs free."""
+    """Sums of products over contracted axes; result axes are batch, lhs free, rhs free.
+
+    >>> x, y = gd.ones((2, 3)), gd.ones((3, 4))
+    >>> gd.dot_general(x, y, lhs_contract=[1], rhs_contract=[0]).shape
+    (2, 4)
+    """
     left, right = _numbers("dot_general", lhs, rhs)
     product: Tensor = contraction.dot_general(
         left,
@@ -172,7 +180,11 @@ def _axes(x: Tensor, axes: Sequence[int], op: str = "dot_general") -> tuple[int,
 def tensordot(
     x: Operand, y: Operand, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2
 ) -> Tensor:
-    """Products summed over axes: the last `axes` of x with the first of y, or two lists of axes."""
+    """Products summed over axes: the last `axes` of x with the first of y, or two lists of axes.
+
+    >>> gd.tensordot(gd.ones((2, 3)), gd.ones((3, 4)), axes=1).shape
+    (2, 4)
+    """
     lhs, rhs = _numbers("tensordot", x, y)
     if isinstance(axes, int):
         if not 0 <= axes <= min(lhs.ndim, rhs.ndim):
@@ -195,7 +207,11 @@ def _axis_list(x: Tensor, axes: Sequence[int] | int) -> tuple[int, ...]:
 
 
 def vecdot(x: Operand, y: Operand, *, axis: int = -1) -> Tensor:
-    """Products summed over one axis; the other axes are broadcast."""
+    """Products summed over one axis; the other axes are broadcast.
+
+    >>> gd.vecdot([[1, 2], [3, 4]], [5, 6]).eval().tolist()
+    [17, 39]
+    """
     lhs, rhs = _numbers("vecdot", x, y)
     left = canonical_axis(axis, lhs.ndim, op="vecdot")
     right = canonical_axis(axis, rhs.ndim, op="vecdot")
@@ -210,7 +226,11 @@ def vecdot(x: Operand, y: Operand, *, axis: int = -1) -> Tensor:
 
 
 def outer(x: Operand, y: Operand) -> Tensor:
-    """The products of all elements of two vectors: a matrix."""
+    """The products of all elements of two vectors: a matrix.
+
+    >>> gd.outer([1, 2], [3, 4]).eval().tolist()
+    [[3, 4], [6, 8]]
+    """
     lhs, rhs = _numbers("outer", x, y)
     if lhs.ndim != 1 or rhs.ndim != 1:
         raise ShapeError(

@@ -41,6 +41,9 @@ def placeholder(
 
     A size is an int, a name, or an expression of names such as "2*batch+1"; one name is one size
     everywhere in a function. `default` is the value of an input that a call leaves out.
+
+    >>> gd.placeholder("image", ("batch", 64)).shape
+    (batch, 64)
     """
     if not (isinstance(name, str) and name):
         raise ArgumentError(f"placeholder: the name must be a text, got {name!r}")
@@ -72,6 +75,11 @@ def variable(
     """Persistent state with a first value. float64 data becomes float32 unless `dtype` is given.
 
     Integers and bools are never trained, whatever `trainable` says.
+
+    >>> weight = gd.variable([1.0, 2.0], name="weight")
+    >>> weight.assign([3, 4])
+    >>> (weight + 1).eval().tolist()
+    [4.0, 5.0]
     """
     if isinstance(initial, Tensor):
         raise ArgumentError(
@@ -88,14 +96,22 @@ def variable(
 
 
 def constant(value: object, dtype: object = None) -> Tensor:
-    """A literal. float64 data becomes float32 unless `dtype` is given; ints are int64."""
+    """A literal. float64 data becomes float32 unless `dtype` is given; ints are int64.
+
+    >>> gd.constant([1.5, 2]).dtype
+    float32
+    """
     if isinstance(value, Tensor):
         raise ArgumentError("constant: the value must be data, not a tensor")
     return constant_tensor(value, dtype)
 
 
 def is_training() -> Tensor:
-    """The 0-d bool that is true in functions compiled for training, or what `fix_training` says."""
+    """The 0-d bool that is true in functions compiled for training, or what `fix_training` says.
+
+    >>> gd.is_training().eval().item()
+    False
+    """
     fixed = _fixed_training.get()
     if fixed is not None:
         return literal(np.asarray(fixed))
@@ -116,7 +132,11 @@ def fix_training(training: bool) -> Iterator[None]:
 
 
 def full(shape: object, value: Operand, dtype: object = None) -> Tensor:
-    """`shape` full of one 0-d value."""
+    """`shape` full of one 0-d value.
+
+    >>> gd.full((2, 2), 7).eval().tolist()
+    [[7, 7], [7, 7]]
+    """
     sizes = parse_shape(shape, op="full")
     operand = as_operand(value, "full", keep_float64=False)
     element = promoted_dtype("full", [operand], ["value"]) if dtype is None else as_dtype(dtype)
@@ -127,27 +147,47 @@ def full(shape: object, value: Operand, dtype: object = None) -> Tensor:
 
 
 def zeros(shape: object, dtype: object = "float32") -> Tensor:
-    """`shape` full of 0."""
+    """`shape` full of 0.
+
+    >>> gd.zeros((2, 2)).eval().tolist()
+    [[0.0, 0.0], [0.0, 0.0]]
+    """
     return filled(0, as_dtype(dtype), parse_shape(shape, op="zeros"))
 
 
 def ones(shape: object, dtype: object = "float32") -> Tensor:
-    """`shape` full of 1."""
+    """`shape` full of 1.
+
+    >>> gd.ones(2, dtype="int32").eval().tolist()
+    [1, 1]
+    """
     return filled(1, as_dtype(dtype), parse_shape(shape, op="ones"))
 
 
 def zeros_like(x: Tensor, dtype: object = None) -> Tensor:
-    """0 in the shape (and dtype) of `x`."""
+    """0 in the shape (and dtype) of `x`.
+
+    >>> gd.zeros_like(gd.constant([1, 2])).eval().tolist()
+    [0, 0]
+    """
     return filled(0, x.dtype if dtype is None else as_dtype(dtype), x.shape)
 
 
 def ones_like(x: Tensor, dtype: object = None) -> Tensor:
-    """1 in the shape (and dtype) of `x`."""
+    """1 in the shape (and dtype) of `x`.
+
+    >>> gd.ones_like(gd.constant([5, 6])).eval().tolist()
+    [1, 1]
+    """
     return filled(1, x.dtype if dtype is None else as_dtype(dtype), x.shape)
 
 
 def full_like(x: Tensor, value: Operand, dtype: object = None) -> Tensor:
-    """One 0-d value in the shape (and dtype) of `x`."""
+    """One 0-d value in the shape (and dtype) of `x`.
+
+    >>> gd.full_like(gd.constant([5, 6]), 3).eval().tolist()
+    [3, 3]
+    """
     return full(x.shape, value, x.dtype if dtype is None else dtype)
 
 
@@ -158,6 +198,12 @@ def arange(
 
     Sizes may be named (`gd.arange(x.shape[0])`) when step is an int; float bounds must be numbers.
     Element i is start + i*step. ints give int64 and floats float32 unless `dtype` is given.
+
+    >>> gd.arange(2, 8, 3).eval().tolist()
+    [2, 5]
+    >>> x = gd.placeholder("x", ("batch", 3))
+    >>> gd.arange(x.shape[0]).shape
+    (batch,)
     """
     if stop is None:
         start, stop = 0, start
@@ -206,7 +252,11 @@ def iota(shape: Shape, axis: int, dtype: DType) -> Tensor:
 def linspace(
     start: float, stop: float, num: int, *, dtype: object = None, endpoint: bool = True
 ) -> Tensor:
-    """`num` numbers evenly spaced from start to stop, which is left out unless `endpoint`."""
+    """`num` numbers evenly spaced from start to stop, which is left out unless `endpoint`.
+
+    >>> gd.linspace(0, 1, 5).eval().tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
     count = as_size(num, op="linspace")
     if not isinstance(count, int):
         raise ArgumentError("linspace: num must be a number, not a named size")
@@ -215,7 +265,11 @@ def linspace(
 
 
 def eye(rows: object, columns: object = None, *, k: int = 0, dtype: object = "float32") -> Tensor:
-    """Ones on diagonal `k` (0 the main one, 1 above it) of a rows × columns matrix of zeros."""
+    """Ones on diagonal `k` (0 the main one, 1 above it) of a rows × columns matrix of zeros.
+
+    >>> gd.eye(2, 3).eval().tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
     shape = _matrix_shape("eye", rows, columns)
     row, column = iota(shape, 0, int64), iota(shape, 1, int64)
     is_diagonal: Tensor = equal(add(row, filled(k, int64, shape)), column)
@@ -223,7 +277,11 @@ def eye(rows: object, columns: object = None, *, k: int = 0, dtype: object = "fl
 
 
 def tri(rows: object, columns: object = None, *, k: int = 0, dtype: object = "float32") -> Tensor:
-    """Ones at and below diagonal `k` of a rows × columns matrix of zeros."""
+    """Ones at and below diagonal `k` of a rows × columns matrix of zeros.
+
+    >>> gd.tri(3, dtype="int32").eval().tolist()
+    [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    """
     return cast(_lower_mask(_matrix_shape("tri", rows, columns), k), as_dtype(dtype))
 
 
@@ -250,10 +308,18 @@ def _triangle(op: str, x: Tensor, k: int, keeps_lower: bool) -> Tensor:
 
 
 def tril(x: Tensor, *, k: int = 0) -> Tensor:
-    """The matrices of `x` with zeros above diagonal `k`."""
+    """The matrices of `x` with zeros above diagonal `k`.
+
+    >>> gd.tril(gd.ones((2, 2))).eval().tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
     return _triangle("tril", x, k, keeps_lower=True)
 
 
 def triu(x: Tensor, *, k: int = 0) -> Tensor:
-    """The matrices of `x` with zeros below diagonal `k`."""
+    """The matrices of `x` with zeros below diagonal `k`.
+
+    >>> gd.triu(gd.ones((2, 2)), k=1).eval().tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
     return _triangle("triu", x, k, keeps_lower=False)

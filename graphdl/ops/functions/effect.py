@@ -15,7 +15,12 @@ _KEPT = (OpKind.LEAF, OpKind.EFFECT, OpKind.REGION)
 
 
 def print(x: Operand, message: str = "") -> Tensor:
-    """`x`, printed with `message` whenever the result is computed. Use the result."""
+    """`x`, printed with `message` whenever the result is computed. Use the result.
+
+    >>> gd.print(gd.constant([1, 2]), "x is").eval().tolist()
+    x is [1 2]
+    [1, 2]
+    """
     tensor = as_tensor(x, "print")
     result: Tensor = effect.print_(tensor, message=str(message))
     return result
@@ -25,6 +30,10 @@ def check(x: Operand, condition: Operand, message: str = "check failed") -> Tens
     """`x`; a call where not every element of `condition` is true raises NumericsError.
 
     Use the result: a check that nothing depends on is not made.
+
+    >>> x = gd.constant([1, 2])
+    >>> gd.check(x, x > 0, "x must be positive").eval().tolist()
+    [1, 2]
     """
     tensor = as_tensor(x, "check")
     wanted = as_tensor(condition, "check")
@@ -41,6 +50,9 @@ def named(x: Tensor, name: object) -> Tensor:
     """The same value with a label for pictures, errors and look-up.
 
     A leaf, or a node that does more than compute, keeps its own name under a labelled identity.
+
+    >>> (gd.placeholder("x", (2,)) + 1).named("h")
+    h: float32[2] = add(x, ...)...
     """
     if not (isinstance(name, str) and name):
         raise ArgumentError(f"named: the name must be a text, got {name!r}")

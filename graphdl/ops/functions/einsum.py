@@ -27,6 +27,9 @@ def einsum(subscripts: str, *operands: Operand) -> Tensor:
     A letter used twice in one operand takes its diagonal, "..." stands for leading axes that are
     broadcast, and without "->" the result has the letters used once, in alphabetical order.
     Operands are contracted from left to right.
+
+    >>> gd.einsum("ii->i", [[1, 2], [3, 4]]).eval().tolist()
+    [1, 4]
     """
     if not operands:
         raise ArgumentError('einsum: write the subscripts first: gd.einsum("ij,jk->ik", x, y)')

@@ -101,37 +101,65 @@ def _logical(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
 
 
 def add(x: Operand, y: Operand) -> Tensor:
-    """x + y."""
+    """x + y.
+
+    >>> gd.add([5, 6], 4).eval().tolist()
+    [9, 10]
+    """
     return _arithmetic(raw.add, "add", x, y)
 
 
 def subtract(x: Operand, y: Operand) -> Tensor:
-    """x - y."""
+    """x - y.
+
+    >>> gd.subtract([5, 6], 4).eval().tolist()
+    [1, 2]
+    """
     return _arithmetic(raw.subtract, "subtract", x, y)
 
 
 def multiply(x: Operand, y: Operand) -> Tensor:
-    """x * y."""
+    """x * y.
+
+    >>> gd.multiply([5, 6], 4).eval().tolist()
+    [20, 24]
+    """
     return _arithmetic(raw.multiply, "multiply", x, y)
 
 
 def divide(x: Operand, y: Operand) -> Tensor:
-    """x / y; integers are divided as float32."""
+    """x / y; integers are divided as float32.
+
+    >>> gd.divide([5, 6], 4).eval().tolist()
+    [1.25, 1.5]
+    """
     return _floating_binary(raw.divide, "divide", x, y)
 
 
 def floor_divide(x: Operand, y: Operand) -> Tensor:
-    """floor(x / y); an integer over 0 is 0."""
+    """floor(x / y); an integer over 0 is 0.
+
+    >>> gd.floor_divide([5, 6], 4).eval().tolist()
+    [1, 1]
+    """
     return _arithmetic(raw.floor_divide, "floor_divide", x, y)
 
 
 def remainder(x: Operand, y: Operand) -> Tensor:
-    """x - y*floor(x/y), with the sign of y; an integer over 0 is 0."""
+    """x - y*floor(x/y), with the sign of y; an integer over 0 is 0.
+
+    >>> gd.remainder([5, 6], 4).eval().tolist()
+    [1, 2]
+    """
     return _arithmetic(raw.remainder, "remainder", x, y)
 
 
 def pow(x: Operand, y: Operand) -> Tensor:
-    """x to the power y. A small constant whole y is multiplied out."""
+    """x to the power y. A small constant whole y is multiplied out.
+
+    >>> gd.pow([1, 2, 3], 3).eval().tolist()
+    [1, 8, 27]
+    """
     if isinstance(y, int) and not isinstance(y, bool) and isinstance(x, Tensor):
         multiplied = _small_power(x, y)
         if multiplied is not None:
@@ -159,49 +187,85 @@ def _simple_root(x: Tensor, exponent: float) -> Tensor | None:
 
 
 def atan2(y: Operand, x: Operand) -> Tensor:
-    """The angle of the point (x, y) in radians, between -pi and pi."""
+    """The angle of the point (x, y) in radians, between -pi and pi.
+
+    >>> gd.atan2(0.0, [1.0, 2.0]).eval().tolist()
+    [0.0, 0.0]
+    """
     return _floating_binary(raw.atan2, "atan2", y, x)
 
 
 def maximum(x: Operand, y: Operand) -> Tensor:
-    """The larger of x and y; NaN if either is."""
+    """The larger of x and y; NaN if either is.
+
+    >>> gd.maximum([5, 6], 4).eval().tolist()
+    [5, 6]
+    """
     return _arithmetic(raw.maximum, "maximum", x, y)
 
 
 def minimum(x: Operand, y: Operand) -> Tensor:
-    """The smaller of x and y; NaN if either is."""
+    """The smaller of x and y; NaN if either is.
+
+    >>> gd.minimum([5, 6], 4).eval().tolist()
+    [4, 4]
+    """
     return _arithmetic(raw.minimum, "minimum", x, y)
 
 
 def negative(x: Operand) -> Tensor:
-    """-x; unsigned integers wrap."""
+    """-x; unsigned integers wrap.
+
+    >>> gd.negative([1, -2]).eval().tolist()
+    [-1, 2]
+    """
     return _unary(raw.negative, "negative", _numeric("negative", x))
 
 
 def positive(x: Operand) -> Tensor:
-    """+x."""
+    """+x.
+
+    >>> gd.positive([1, -2]).eval().tolist()
+    [1, -2]
+    """
     return _numeric("positive", x)
 
 
 def abs(x: Operand) -> Tensor:
-    """|x|."""
+    """|x|.
+
+    >>> gd.abs([1, -2]).eval().tolist()
+    [1, 2]
+    """
     return _unary(raw.abs_, "abs", _numeric("abs", x))
 
 
 def sign(x: Operand) -> Tensor:
-    """-1, 0 or 1; zeros and NaN as they are. The derivative is 0."""
+    """-1, 0 or 1; zeros and NaN as they are. The derivative is 0.
+
+    >>> gd.sign([5.0, -2.0, 0.0]).eval().tolist()
+    [1.0, -1.0, 0.0]
+    """
     return _unary(raw.sign, "sign", _numeric("sign", x))
 
 
 def square(x: Operand) -> Tensor:
-    """x * x."""
+    """x * x.
+
+    >>> gd.square([3, -2]).eval().tolist()
+    [9, 4]
+    """
     tensor = _numeric("square", x)
     result: Tensor = raw.multiply(tensor, tensor)
     return result
 
 
 def reciprocal(x: Operand) -> Tensor:
-    """1 / x."""
+    """1 / x.
+
+    >>> gd.reciprocal([2.0, 4.0]).eval().tolist()
+    [0.5, 0.25]
+    """
     return divide(1.0, x)
 
 
@@ -209,22 +273,38 @@ def reciprocal(x: Operand) -> Tensor:
 
 
 def floor(x: Operand) -> Tensor:
-    """The greatest integer <= x, in x's dtype."""
+    """The greatest integer <= x, in x's dtype.
+
+    >>> gd.floor([1.5, -2.5]).eval().tolist()
+    [1.0, -3.0]
+    """
     return _rounding(raw.floor, "floor", x)
 
 
 def ceil(x: Operand) -> Tensor:
-    """The least integer >= x, in x's dtype."""
+    """The least integer >= x, in x's dtype.
+
+    >>> gd.ceil([1.5, -2.5]).eval().tolist()
+    [2.0, -2.0]
+    """
     return _rounding(raw.ceil, "ceil", x)
 
 
 def round(x: Operand) -> Tensor:
-    """The nearest integer, halves to even, in x's dtype."""
+    """The nearest integer, halves to even, in x's dtype.
+
+    >>> gd.round([1.5, -2.5]).eval().tolist()
+    [2.0, -2.0]
+    """
     return _rounding(raw.round_, "round", x)
 
 
 def trunc(x: Operand) -> Tensor:
-    """The integer part, in x's dtype."""
+    """The integer part, in x's dtype.
+
+    >>> gd.trunc([1.5, -2.5]).eval().tolist()
+    [1.0, -2.0]
+    """
     return _rounding(raw.trunc, "trunc", x)
 
 
@@ -232,97 +312,173 @@ def trunc(x: Operand) -> Tensor:
 
 
 def exp(x: Operand) -> Tensor:
-    """e to the power x."""
+    """e to the power x.
+
+    >>> gd.exp([0.0, 1.0]).eval().round(4).tolist()
+    [1.0, 2.7183001041412354]
+    """
     return _floating(raw.exp, "exp", x)
 
 
 def exp2(x: Operand) -> Tensor:
-    """2 to the power x."""
+    """2 to the power x.
+
+    >>> gd.exp2([0.0, 1.0]).eval().round(4).tolist()
+    [1.0, 2.0]
+    """
     return pow(2.0, x)
 
 
 def expm1(x: Operand) -> Tensor:
-    """exp(x) - 1, accurate near 0."""
+    """exp(x) - 1, accurate near 0.
+
+    >>> gd.expm1([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 1.7182999849319458]
+    """
     return _floating(raw.expm1, "expm1", x)
 
 
 def log(x: Operand) -> Tensor:
-    """The natural logarithm."""
+    """The natural logarithm.
+
+    >>> gd.log([1.0, 2.0]).eval().round(4).tolist()
+    [0.0, 0.6930999755859375]
+    """
     return _floating(raw.log, "log", x)
 
 
 def log2(x: Operand) -> Tensor:
-    """The logarithm to base 2."""
+    """The logarithm to base 2.
+
+    >>> gd.log2([1.0, 2.0]).eval().round(4).tolist()
+    [0.0, 1.0]
+    """
     return multiply(log(x), 1.4426950408889634)
 
 
 def log10(x: Operand) -> Tensor:
-    """The logarithm to base 10."""
+    """The logarithm to base 10.
+
+    >>> gd.log10([1.0, 2.0]).eval().round(4).tolist()
+    [0.0, 0.3009999990463257]
+    """
     return multiply(log(x), 0.4342944819032518)
 
 
 def log1p(x: Operand) -> Tensor:
-    """log(1 + x), accurate near 0."""
+    """log(1 + x), accurate near 0.
+
+    >>> gd.log1p([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 0.6930999755859375]
+    """
     return _floating(raw.log1p, "log1p", x)
 
 
 def sqrt(x: Operand) -> Tensor:
-    """The square root."""
+    """The square root.
+
+    >>> gd.sqrt([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 1.0]
+    """
     return _floating(raw.sqrt, "sqrt", x)
 
 
 def rsqrt(x: Operand) -> Tensor:
-    """1 / sqrt(x)."""
+    """1 / sqrt(x).
+
+    >>> gd.rsqrt([1.0, 4.0]).eval().tolist()
+    [1.0, 0.5]
+    """
     return _floating(raw.rsqrt, "rsqrt", x)
 
 
 def sin(x: Operand) -> Tensor:
-    """The sine of radians."""
+    """The sine of radians.
+
+    >>> gd.sin([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 0.8414999842643738]
+    """
     return _floating(raw.sin, "sin", x)
 
 
 def cos(x: Operand) -> Tensor:
-    """The cosine of radians."""
+    """The cosine of radians.
+
+    >>> gd.cos([0.0, 1.0]).eval().round(4).tolist()
+    [1.0, 0.5403000116348267]
+    """
     return _floating(raw.cos, "cos", x)
 
 
 def tan(x: Operand) -> Tensor:
-    """The tangent of radians."""
+    """The tangent of radians.
+
+    >>> gd.tan([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 1.5573999881744385]
+    """
     return _floating(raw.tan, "tan", x)
 
 
 def asin(x: Operand) -> Tensor:
-    """The inverse sine in radians."""
+    """The inverse sine in radians.
+
+    >>> gd.asin([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 1.5707999467849731]
+    """
     return _floating(raw.asin, "asin", x)
 
 
 def acos(x: Operand) -> Tensor:
-    """The inverse cosine in radians."""
+    """The inverse cosine in radians.
+
+    >>> gd.acos([0.0, 1.0]).eval().round(4).tolist()
+    [1.5707999467849731, 0.0]
+    """
     return _floating(raw.acos, "acos", x)
 
 
 def atan(x: Operand) -> Tensor:
-    """The inverse tangent in radians."""
+    """The inverse tangent in radians.
+
+    >>> gd.atan([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 0.7853999733924866]
+    """
     return _floating(raw.atan, "atan", x)
 
 
 def sinh(x: Operand) -> Tensor:
-    """The hyperbolic sine."""
+    """The hyperbolic sine.
+
+    >>> gd.sinh([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 1.1751999855041504]
+    """
     return _floating(raw.sinh, "sinh", x)
 
 
 def cosh(x: Operand) -> Tensor:
-    """The hyperbolic cosine."""
+    """The hyperbolic cosine.
+
+    >>> gd.cosh([0.0, 1.0]).eval().round(4).tolist()
+    [1.0, 1.5430999994277954]
+    """
     return _floating(raw.cosh, "cosh", x)
 
 
 def tanh(x: Operand) -> Tensor:
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    >>> gd.tanh([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 0.7616000175476074]
+    """
     return _floating(raw.tanh, "tanh", x)
 
 
 def erf(x: Operand) -> Tensor:
-    """The error function: 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x."""
+    """The error function: 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x.
+
+    >>> gd.erf([0.0, 1.0]).eval().round(4).tolist()
+    [0.0, 0.8427000045776367]
+    """
     return _floating(raw.erf, "erf", x)
 
 
@@ -330,12 +486,20 @@ def erf(x: Operand) -> Tensor:
 
 
 def equal(x: Operand, y: Operand) -> Tensor:
-    """x == y, as bools."""
+    """x == y, as bools.
+
+    >>> gd.equal([5, 6], 4).eval().tolist()
+    [False, False]
+    """
     return apply_binary(raw.equal, "equal", x, y)
 
 
 def not_equal(x: Operand, y: Operand) -> Tensor:
-    """x != y, as bools."""
+    """x != y, as bools.
+
+    >>> gd.not_equal([5, 6], 4).eval().tolist()
+    [True, True]
+    """
     return apply_binary(raw.not_equal, "not_equal", x, y)
 
 
@@ -344,47 +508,83 @@ def _ordered(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
 
 
 def less(x: Operand, y: Operand) -> Tensor:
-    """x < y, as bools."""
+    """x < y, as bools.
+
+    >>> gd.less([5, 6], 4).eval().tolist()
+    [False, False]
+    """
     return _ordered(raw.less, "less", x, y)
 
 
 def less_equal(x: Operand, y: Operand) -> Tensor:
-    """x <= y, as bools."""
+    """x <= y, as bools.
+
+    >>> gd.less_equal([5, 6], 4).eval().tolist()
+    [False, False]
+    """
     return _ordered(raw.less_equal, "less_equal", x, y)
 
 
 def greater(x: Operand, y: Operand) -> Tensor:
-    """x > y, as bools."""
+    """x > y, as bools.
+
+    >>> gd.greater([5, 6], 4).eval().tolist()
+    [True, True]
+    """
     return _ordered(raw.greater, "greater", x, y)
 
 
 def greater_equal(x: Operand, y: Operand) -> Tensor:
-    """x >= y, as bools."""
+    """x >= y, as bools.
+
+    >>> gd.greater_equal([5, 6], 4).eval().tolist()
+    [True, True]
+    """
     return _ordered(raw.greater_equal, "greater_equal", x, y)
 
 
 def logical_and(x: Operand, y: Operand) -> Tensor:
-    """Whether both are not zero."""
+    """Whether both are not zero.
+
+    >>> gd.logical_and([True, True], [True, False]).eval().tolist()
+    [True, False]
+    """
     return _logical(raw.bitwise_and, "logical_and", x, y)
 
 
 def logical_or(x: Operand, y: Operand) -> Tensor:
-    """Whether either is not zero."""
+    """Whether either is not zero.
+
+    >>> gd.logical_or([True, True], [True, False]).eval().tolist()
+    [True, True]
+    """
     return _logical(raw.bitwise_or, "logical_or", x, y)
 
 
 def logical_xor(x: Operand, y: Operand) -> Tensor:
-    """Whether exactly one is not zero."""
+    """Whether exactly one is not zero.
+
+    >>> gd.logical_xor([True, True], [True, False]).eval().tolist()
+    [False, True]
+    """
     return _logical(raw.bitwise_xor, "logical_xor", x, y)
 
 
 def logical_not(x: Operand) -> Tensor:
-    """Whether x is zero."""
+    """Whether x is zero.
+
+    >>> gd.logical_not([True, False]).eval().tolist()
+    [False, True]
+    """
     return _unary(raw.bitwise_not, "logical_not", _as_bool(x, "logical_not"))
 
 
 def isfinite(x: Operand) -> Tensor:
-    """Whether x is neither NaN nor infinite."""
+    """Whether x is neither NaN nor infinite.
+
+    >>> gd.isfinite([1.0, np.inf, np.nan]).eval().tolist()
+    [True, False, False]
+    """
     tensor = as_tensor(x, "isfinite")
     if not tensor.dtype.is_floating:
         return filled(True, bool_, tensor.shape)
@@ -392,14 +592,22 @@ def isfinite(x: Operand) -> Tensor:
 
 
 def isnan(x: Operand) -> Tensor:
-    """Whether x is NaN."""
+    """Whether x is NaN.
+
+    >>> gd.isnan([1.0, np.inf, np.nan]).eval().tolist()
+    [False, False, True]
+    """
     tensor = as_tensor(x, "isnan")
     result: Tensor = raw.not_equal(tensor, tensor)
     return result
 
 
 def isinf(x: Operand) -> Tensor:
-    """Whether x is plus or minus infinity."""
+    """Whether x is plus or minus infinity.
+
+    >>> gd.isinf([1.0, np.inf, np.nan]).eval().tolist()
+    [False, True, False]
+    """
     tensor = as_tensor(x, "isinf")
     if not tensor.dtype.is_floating:
         return filled(False, bool_, tensor.shape)
@@ -412,32 +620,56 @@ def isinf(x: Operand) -> Tensor:
 
 
 def bitwise_and(x: Operand, y: Operand) -> Tensor:
-    """Bits set in both."""
+    """Bits set in both.
+
+    >>> gd.bitwise_and([12, 10], 6).eval().tolist()
+    [4, 2]
+    """
     return _bits(raw.bitwise_and, "bitwise_and", x, y)
 
 
 def bitwise_or(x: Operand, y: Operand) -> Tensor:
-    """Bits set in either."""
+    """Bits set in either.
+
+    >>> gd.bitwise_or([12, 10], 6).eval().tolist()
+    [14, 14]
+    """
     return _bits(raw.bitwise_or, "bitwise_or", x, y)
 
 
 def bitwise_xor(x: Operand, y: Operand) -> Tensor:
-    """Bits set in one of the two."""
+    """Bits set in one of the two.
+
+    >>> gd.bitwise_xor([12, 10], 6).eval().tolist()
+    [10, 12]
+    """
     return _bits(raw.bitwise_xor, "bitwise_xor", x, y)
 
 
 def bitwise_invert(x: Operand) -> Tensor:
-    """Every bit inverted; bools negated."""
+    """Every bit inverted; bools negated.
+
+    >>> gd.bitwise_invert([0, 5]).eval().tolist()
+    [-1, -6]
+    """
     return _unary(raw.bitwise_not, "bitwise_invert", x)
 
 
 def bitwise_left_shift(x: Operand, y: Operand) -> Tensor:
-    """x * 2**y; 0 when y >= the width."""
+    """x * 2**y; 0 when y >= the width.
+
+    >>> gd.bitwise_left_shift([12, 10], 1).eval().tolist()
+    [24, 20]
+    """
     return _bits(raw.shift_left, "bitwise_left_shift", x, y)
 
 
 def bitwise_right_shift(x: Operand, y: Operand) -> Tensor:
-    """floor(x / 2**y)."""
+    """floor(x / 2**y).
+
+    >>> gd.bitwise_right_shift([12, 10], 1).eval().tolist()
+    [6, 5]
+    """
     return _bits(raw.shift_right_arithmetic, "bitwise_right_shift", x, y)
 
 
@@ -445,7 +677,11 @@ def bitwise_right_shift(x: Operand, y: Operand) -> Tensor:
 
 
 def where(condition: Operand, x: Operand, y: Operand) -> Tensor:
-    """x where condition, else y."""
+    """x where condition, else y.
+
+    >>> gd.where([True, False], [1, 2], 9).eval().tolist()
+    [1, 9]
+    """
     chosen = as_tensor(condition, "where")
     if not chosen.dtype.is_bool:
         raise DTypeError(
@@ -463,6 +699,9 @@ def clip(x: Operand, min: Operand = None, max: Operand = None) -> Tensor:
     """x brought between min and max; a bound that is None is not applied.
 
     The dtype is x's: bounds are converted to it.
+
+    >>> gd.clip([-3.0, 0.5, 3.0], 0, 1).eval().tolist()
+    [0.0, 0.5, 1.0]
     """
     tensor = _numeric("clip", x)
     for bound, op in ((min, raw.maximum), (max, raw.minimum)):
@@ -483,12 +722,20 @@ def _bound(bound: Operand, x: Tensor) -> Tensor:
 
 
 def astype(x: Operand, dtype: object) -> Tensor:
-    """x converted: floats round to even, floats to integers truncate and saturate, NaN is 0."""
+    """x converted: floats round to even, floats to integers truncate and saturate, NaN is 0.
+
+    >>> gd.astype([1.9, -1.9, 300.0], "int8").eval().tolist()
+    [1, -1, 127]
+    """
     return cast(as_tensor(x, "astype"), as_dtype(dtype))
 
 
 def bitcast(x: Operand, dtype: object) -> Tensor:
-    """The bits of x read as another dtype of the same width."""
+    """The bits of x read as another dtype of the same width.
+
+    >>> hex(gd.bitcast(1.0, "uint32").eval())
+    '0x3f800000'
+    """
     result: Tensor = raw.bitcast(as_tensor(x, "bitcast"), dtype=as_dtype(dtype))
     return result
 

@@ -22,6 +22,10 @@ def evaluate(x: Tensor, feed: Mapping[Tensor, Any] | None = None) -> NDArray[Any
 
     `feed` maps tensors to data; a tensor that is not an input is replaced by its data. Training is
     off. Raises ArgumentError for a missing input.
+
+    >>> x = gd.placeholder("x", ("n",))
+    >>> gd.sum(x * x).eval({x: [3, 4]}).item()
+    25.0
     """
     given = dict(feed or {})
     for tensor in given:
@@ -60,6 +64,10 @@ def substitute(outputs: Any, replacements: Mapping[Tensor, Any]) -> Any:
     """`outputs` (nested lists, tuples, dicts) computed with some tensors replaced by others.
 
     A replacement has the type of what it replaces. Raises ShapeError and DTypeError otherwise.
+
+    >>> x, y = gd.placeholder("x", (2,)), gd.placeholder("y", (2,))
+    >>> gd.substitute(x + 1, {x: y}).eval({y: [1, 2]}).tolist()
+    [2.0, 3.0]
     """
     changed: dict[tuple[int, int], Tensor] = {}
     for old, new in replacements.items():

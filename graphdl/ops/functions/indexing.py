@@ -87,6 +87,9 @@ def take(x: Operand, indices: Operand, *, axis: int | None = None) -> Tensor:
     """Slices of `x` at `indices` along an axis, which may be left out for 1-d.
 
     The result has the axes of `indices` in place of `axis`.
+
+    >>> gd.take([10, 20, 30], [2, -3]).eval().tolist()
+    [30, 10]
     """
     tensor = as_tensor(x, "take")
     if axis is None and tensor.ndim != 1:
@@ -108,7 +111,11 @@ def _axis(x: Tensor, axis: object, op: str) -> int:
 
 
 def take_along_axis(x: Operand, indices: Operand, *, axis: int = -1) -> Tensor:
-    """For each index, the element at that place along an axis; other axes are broadcast."""
+    """For each index, the element at that place along an axis; other axes are broadcast.
+
+    >>> gd.take_along_axis([[1, 2], [3, 4]], [[1], [0]]).eval().tolist()
+    [[2], [3]]
+    """
     tensor = as_tensor(x, "take_along_axis")
     along = _axis(tensor, axis, "take_along_axis")
     places = as_indices(indices, tensor.shape[along], "take_along_axis")
@@ -142,6 +149,9 @@ def scatter_add(x: Operand, indices: Operand, updates: Operand, *, axis: int = 0
     """`x` with slices of `updates` added at `indices` along an axis; repeated indices add up.
 
     `updates` has the shape of `gd.take(x, indices, axis=axis)`, or one that broadcasts to it.
+
+    >>> gd.scatter_add([0, 0, 0], [2, 0, 2], [1, 5, 1]).eval().tolist()
+    [5, 0, 2]
     """
     tensor, added = promote_operands("scatter_add", x, updates, names=("x", "updates"))
     along = _axis(tensor, axis, "scatter_add")
@@ -156,7 +166,11 @@ def scatter_add(x: Operand, indices: Operand, updates: Operand, *, axis: int = 0
 def one_hot(
     indices: Operand, num_classes: int, *, dtype: object = "float32", axis: int = -1
 ) -> Tensor:
-    """1 at the index and 0 elsewhere on a new axis of `num_classes`; all 0 for an index outside."""
+    """1 at the index and 0 elsewhere on a new axis of `num_classes`; all 0 for an index outside.
+
+    >>> gd.one_hot([2, 0], 3).eval().tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
     places = as_tensor(indices, "one_hot")
     if not places.dtype.is_integer:
         raise DTypeError(

@@ -21,6 +21,9 @@ def diagonal(x: Operand, *, offset: int = 0) -> Tensor:
     """The diagonal of each matrix, `offset` above the main one: the smaller size of the two axes.
 
     The part of the matrix from the diagonal's first element on must be square, or of known size.
+
+    >>> gd.linalg.diagonal([[1, 2], [3, 4]]).eval().tolist()
+    [1, 4]
     """
     tensor = as_tensor(x, "diagonal")
     if tensor.ndim < 2:
@@ -43,7 +46,11 @@ def diagonal(x: Operand, *, offset: int = 0) -> Tensor:
 
 
 def trace(x: Operand, *, offset: int = 0) -> Tensor:
-    """The sum of the diagonal of each matrix."""
+    """The sum of the diagonal of each matrix.
+
+    >>> gd.linalg.trace([[1, 2], [3, 4]]).eval().item()
+    5
+    """
     return sum_of(diagonal(x, offset=offset), axis=-1)
 
 
@@ -51,6 +58,9 @@ def vector_norm(x: Operand, *, axis: Axis = None, ord: float = 2, keepdims: bool
     """The p-norm over axes (all when None): sum(|x|**ord) ** (1/ord), with ord 0, 1, 2, inf, ….
 
     The derivative of the 2-norm at 0 is infinite.
+
+    >>> gd.linalg.vector_norm([3.0, 4.0]).eval().item()
+    5.0
     """
     size = elementwise.abs(x)
     if ord == inf:

@@ -37,6 +37,10 @@ def reshape(x: Operand, shape: object) -> Tensor:
 
     With named sizes, what cannot be decided now (is 2*batch even divisible by 4?) is checked at
     the call. Raises ShapeError when the element counts differ.
+
+    >>> x = gd.placeholder("x", ("batch", 8, 8))
+    >>> gd.reshape(x, (x.shape[0], -1)).shape
+    (batch, 64)
     """
     tensor = as_tensor(x, "reshape")
     sizes = _wanted_shape(tensor, shape)
@@ -79,7 +83,11 @@ def _missing_size(x: Tensor, known: Size, shape: object) -> Size:
 
 
 def permute_dims(x: Operand, axes: Sequence[int]) -> Tensor:
-    """Axes in another order: result axis a is axis axes[a] of `x`."""
+    """Axes in another order: result axis a is axis axes[a] of `x`.
+
+    >>> gd.permute_dims(gd.ones((2, 3, 4)), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
     tensor = as_tensor(x, "permute_dims")
     permutation = _located(tensor, lambda: canonical_permutation(axes, tensor.ndim))
     if permutation == tuple(range(tensor.ndim)):
@@ -98,7 +106,11 @@ def _located(x: Tensor, action: Callable[[], T]) -> T:
 
 
 def matrix_transpose(x: Operand) -> Tensor:
-    """The last two axes swapped."""
+    """The last two axes swapped.
+
+    >>> gd.matrix_transpose([[1, 2], [3, 4]]).eval().tolist()
+    [[1, 3], [2, 4]]
+    """
     tensor = as_tensor(x, "matrix_transpose")
     if tensor.ndim < 2:
         raise ShapeError(
@@ -121,7 +133,11 @@ def transpose_matrix(x: Tensor) -> Tensor:
 
 
 def swapaxes(x: Operand, first: int, second: int) -> Tensor:
-    """Two axes exchanged."""
+    """Two axes exchanged.
+
+    >>> gd.swapaxes(gd.ones((2, 3, 4)), 0, 2).shape
+    (4, 3, 2)
+    """
     tensor = as_tensor(x, "swapaxes")
     left = _axis(tensor, first, "swapaxes")
     right = _axis(tensor, second, "swapaxes")
@@ -131,7 +147,11 @@ def swapaxes(x: Operand, first: int, second: int) -> Tensor:
 
 
 def moveaxis(x: Operand, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """Axes `source` moved to the places `destination`; the others keep their order."""
+    """Axes `source` moved to the places `destination`; the others keep their order.
+
+    >>> gd.moveaxis(gd.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
     tensor = as_tensor(x, "moveaxis")
     sources = _axis_list(tensor, source, "moveaxis")
     places = _axis_list(tensor, destination, "moveaxis")
@@ -153,7 +173,11 @@ def _axis_list(x: Tensor, axes: int | Sequence[int], op: str) -> tuple[int, ...]
 
 
 def broadcast_to(x: Operand, shape: object) -> Tensor:
-    """The tensor repeated along new axes and axes of size 1. A named size never broadcasts."""
+    """The tensor repeated along new axes and axes of size 1. A named size never broadcasts.
+
+    >>> gd.broadcast_to([1, 2], (2, 2)).eval().tolist()
+    [[1, 2], [1, 2]]
+    """
     tensor = as_tensor(x, "broadcast_to")
     sizes = parse_shape(shape, op="broadcast_to")
     if not can_broadcast_to(tensor.shape, sizes):
@@ -165,7 +189,11 @@ def broadcast_to(x: Operand, shape: object) -> Tensor:
 
 
 def broadcast_arrays(*tensors: Operand) -> list[Tensor]:
-    """The tensors repeated to the shape that they agree on."""
+    """The tensors repeated to the shape that they agree on.
+
+    >>> [x.shape for x in gd.broadcast_arrays(gd.ones((3, 1)), gd.ones(4))]
+    [(3, 4), (3, 4)]
+    """
     given = [as_tensor(tensor, "broadcast_arrays") for tensor in tensors]
     lines = operand_lines(**{f"operand {place}": x for place, x in enumerate(given)})
     shape = broadcast_shapes(*(x.shape for x in given), op="broadcast_arrays", details=lines)
@@ -173,7 +201,11 @@ def broadcast_arrays(*tensors: Operand) -> list[Tensor]:
 
 
 def expand_dims(x: Operand, axis: int | tuple[int, ...] = 0) -> Tensor:
-    """New axes of size 1 at the places `axis` of the result."""
+    """New axes of size 1 at the places `axis` of the result.
+
+    >>> gd.expand_dims(gd.ones((2, 3)), 1).shape
+    (2, 1, 3)
+    """
     tensor = as_tensor(x, "expand_dims")
     count = len(axis) if isinstance(axis, tuple | list) else 1
     rank = tensor.ndim + count
@@ -183,7 +215,11 @@ def expand_dims(x: Operand, axis: int | tuple[int, ...] = 0) -> Tensor:
 
 
 def squeeze(x: Operand, axis: int | tuple[int, ...] | None = None) -> Tensor:
-    """Without the axes of size 1 that `axis` names; all of them when None."""
+    """Without the axes of size 1 that `axis` names; all of them when None.
+
+    >>> gd.squeeze(gd.ones((2, 1, 3))).shape
+    (2, 3)
+    """
     tensor = as_tensor(x, "squeeze")
     if axis is None:
         axes = tuple(place for place, size in enumerate(tensor.shape) if size == 1)
@@ -199,12 +235,20 @@ def squeeze(x: Operand, axis: int | tuple[int, ...] | None = None) -> Tensor:
 
 
 def flatten(x: Operand) -> Tensor:
-    """All elements on one axis."""
+    """All elements on one axis.
+
+    >>> gd.flatten([[1, 2], [3, 4]]).eval().tolist()
+    [1, 2, 3, 4]
+    """
     return reshape(x, (-1,)) if as_tensor(x).type.element_count != 0 else reshape(x, (0,))
 
 
 def flip(x: Operand, *, axis: int | tuple[int, ...] | None = None) -> Tensor:
-    """The elements in opposite order along axes; along all when None."""
+    """The elements in opposite order along axes; along all when None.
+
+    >>> gd.flip([1, 2, 3]).eval().tolist()
+    [3, 2, 1]
+    """
     tensor = as_tensor(x, "flip")
     axes = _located(tensor, lambda: canonical_axes(axis, tensor.ndim, op="flip"))
     result: Tensor = raw.reverse(tensor, axes=axes) if axes else tensor
@@ -214,7 +258,11 @@ def flip(x: Operand, *, axis: int | tuple[int, ...] | None = None) -> Tensor:
 def roll(
     x: Operand, shift: int | tuple[int, ...], *, axis: int | tuple[int, ...] | None = None
 ) -> Tensor:
-    """The elements moved `shift` places along an axis, round the end; all as one axis when None."""
+    """The elements moved `shift` places along an axis, round the end; all as one axis when None.
+
+    >>> gd.roll([1, 2, 3], 1).eval().tolist()
+    [3, 1, 2]
+    """
     tensor = as_tensor(x, "roll")
     if axis is None:
         return reshape(_roll_axis(flatten(tensor), _whole(shift), 0), tensor.shape)
@@ -259,6 +307,9 @@ def pad(x: Operand, widths: object, *, value: Operand = 0) -> Tensor:
     """Copies of a 0-d value before and after each axis: `gd.pad(x, ((0, 0), (1, 2)))`.
 
     `widths` is one number for all sides, one pair for all axes, or a pair per axis.
+
+    >>> gd.pad([1, 2], (1, 2)).eval().tolist()
+    [0, 1, 2, 0, 0]
     """
     tensor = as_tensor(x, "pad")
     pairs = _pad_pairs(tensor, widths)
@@ -300,7 +351,11 @@ def _promote_list(op: str, tensors: Sequence[Operand]) -> tuple[Tensor, ...]:
 
 
 def concat(tensors: Sequence[Operand], *, axis: int | None = 0) -> Tensor:
-    """Tensors one after the other along an existing axis; flattened first when axis is None."""
+    """Tensors one after the other along an existing axis; flattened first when axis is None.
+
+    >>> gd.concat([[1, 2], [3]]).eval().tolist()
+    [1, 2, 3]
+    """
     operands = _promote_list("concat", tensors)
     if axis is None:
         operands, axis = tuple(flatten(x) for x in operands), 0
@@ -327,7 +382,11 @@ def _require_fit(op: str, operands: Sequence[Tensor], axis: int | None) -> None:
 
 
 def stack(tensors: Sequence[Operand], *, axis: int = 0) -> Tensor:
-    """Tensors of one shape along a new axis."""
+    """Tensors of one shape along a new axis.
+
+    >>> gd.stack([[1, 2], [3, 4]], axis=1).eval().tolist()
+    [[1, 3], [2, 4]]
+    """
     operands = _promote_list("stack", tensors)
     _require_fit("stack", operands, None)
     rank = operands[0].ndim + 1
@@ -336,7 +395,11 @@ def stack(tensors: Sequence[Operand], *, axis: int = 0) -> Tensor:
 
 
 def unstack(x: Operand, *, axis: int = 0) -> tuple[Tensor, ...]:
-    """The slices along an axis of known size, without that axis."""
+    """The slices along an axis of known size, without that axis.
+
+    >>> [x.eval().tolist() for x in gd.unstack([[1, 2], [3, 4]])]
+    [[1, 2], [3, 4]]
+    """
     tensor = as_tensor(x, "unstack")
     along = _axis(tensor, axis, "unstack")
     count = tensor.shape[along]
@@ -350,7 +413,11 @@ def unstack(x: Operand, *, axis: int = 0) -> tuple[Tensor, ...]:
 
 
 def split(x: Operand, sections: int | Sequence[int], *, axis: int = 0) -> list[Tensor]:
-    """Parts along an axis: `sections` equal parts, or cuts at the given indices, as in NumPy."""
+    """Parts along an axis: `sections` equal parts, or cuts at the given indices, as in NumPy.
+
+    >>> [x.eval().tolist() for x in gd.split([1, 2, 3, 4, 5], [2, 4])]
+    [[1, 2], [3, 4], [5]]
+    """
     tensor = as_tensor(x, "split")
     along = _axis(tensor, axis, "split")
     size = tensor.shape[along]
@@ -375,7 +442,11 @@ def _cuts(x: Tensor, sections: int | Sequence[int], size: Size, axis: int) -> li
 
 
 def repeat(x: Operand, count: int, *, axis: int | None = None) -> Tensor:
-    """Each element `count` times in a row along an axis; flattened first when axis is None."""
+    """Each element `count` times in a row along an axis; flattened first when axis is None.
+
+    >>> gd.repeat([1, 2], 2).eval().tolist()
+    [1, 1, 2, 2]
+    """
     tensor = as_tensor(x, "repeat")
     if axis is None:
         tensor, axis = flatten(tensor), 0
@@ -389,7 +460,11 @@ def repeat(x: Operand, count: int, *, axis: int | None = None) -> Tensor:
 
 
 def tile(x: Operand, repetitions: int | Sequence[int]) -> Tensor:
-    """The whole tensor repeated along each axis; missing repetitions are 1."""
+    """The whole tensor repeated along each axis; missing repetitions are 1.
+
+    >>> gd.tile([1, 2], 2).eval().tolist()
+    [1, 2, 1, 2]
+    """
     tensor = as_tensor(x, "tile")
     given = repetitions if isinstance(repetitions, tuple | list) else (repetitions,)
     times = parse_shape(tuple(given), op="tile")

@@ -107,7 +107,10 @@ def default_generator() -> Generator:
 
 
 def seed(seed: int) -> None:
-    """Start the default generator again at `seed`; initialisers follow it too."""
+    """Start the default generator again at `seed`; initialisers follow it too.
+
+    >>> gd.random.seed(7)
+    """
     default_generator().seed(_checked_seed(seed))
 
 
@@ -126,7 +129,11 @@ def next_initial_draw() -> tuple[int, int, int]:
 
 
 def key(seed: int) -> Tensor:
-    """The key of a seed (64 bits are used): uint32[2]."""
+    """The key of a seed (64 bits are used): uint32[2].
+
+    >>> gd.random.key(7).eval().tolist()
+    [7, 0]
+    """
     return literal(_words(_checked_seed(seed)))
 
 
@@ -147,13 +154,21 @@ def _key_bits(value: Tensor, counter: Tensor, shape: Shape) -> Tensor:
 
 
 def split(key: Tensor, num: int = 2) -> Tensor:
-    """`num` independent keys: uint32[num, 2]. Do not use `key` itself afterwards."""
+    """`num` independent keys: uint32[num, 2]. Do not use `key` itself afterwards.
+
+    >>> gd.random.split(gd.random.key(7), 3).shape
+    (3, 2)
+    """
     counter = literal(np.array(_SPLIT, np.uint32))
     return _key_bits(_require_key("split", key), counter, (as_size(num, op="split"), 2))
 
 
 def fold_in(key: Tensor, data: Operand) -> Tensor:
-    """The key for a number, such as a step or a layer: uint32[2]."""
+    """The key for a number, such as a step or a layer: uint32[2].
+
+    >>> gd.random.fold_in(gd.random.key(7), 3).shape
+    (2,)
+    """
     number = as_tensor(data, "fold_in")
     if not number.dtype.is_integer or number.ndim != 0:
         raise ArgumentError(f"fold_in: the number must be a 0-d integer, got {number.type}")
@@ -166,7 +181,11 @@ def fold_in(key: Tensor, data: Operand) -> Tensor:
 
 
 def bits(shape: object, *, key: Key = None) -> Tensor:
-    """Uniform uint32: every bit is fair."""
+    """Uniform uint32: every bit is fair.
+
+    >>> gd.random.bits(2, key=gd.random.key(7)).eval().tolist()
+    [4099963437, 3221879260]
+    """
     return _draw("bits", parse_shape(shape, op="random.bits"), key)
 
 
@@ -193,7 +212,11 @@ def uniform(
     dtype: object = None,
     key: Key = None,
 ) -> Tensor:
-    """Uniform in [minval, maxval): as many equal steps as the dtype has digits."""
+    """Uniform in [minval, maxval): as many equal steps as the dtype has digits.
+
+    >>> gd.random.uniform(2, key=gd.random.key(7)).eval().round(4).tolist()
+    [0.9545999765396118, 0.7501999735832214]
+    """
     element = _float_dtype("uniform", dtype)
     sizes = parse_shape(shape, op="random.uniform")
     unit = _unit_uniform(sizes, element, key)
@@ -262,7 +285,11 @@ def normal(
     key: Key = None,
 ) -> Tensor:
     """Normally distributed. Box, Muller, "A note on the generation of random normal deviates"
-    (1958): sqrt(-2 log u) cos(2 pi v) from two uniform numbers."""
+    (1958): sqrt(-2 log u) cos(2 pi v) from two uniform numbers.
+
+    >>> gd.random.normal(("batch", 3), stddev=0.1).shape
+    (batch, 3)
+    """
     element = _float_dtype("normal", dtype)
     sizes = parse_shape(shape, op="random.normal")
     result = cast(_unit_normal(sizes, float64 if element == float64 else float32, key), element)
@@ -294,7 +321,11 @@ def _unit_normal(shape: Shape, dtype: DType, key: Key) -> Tensor:
 def bernoulli(
     shape: object, *, p: Operand = 0.5, dtype: object = "bool", key: Key = None
 ) -> Tensor:
-    """True with probability p."""
+    """True with probability p.
+
+    >>> gd.random.bernoulli(4, key=gd.random.key(7)).eval().tolist()
+    [False, False, True, True]
+    """
     sizes = parse_shape(shape, op="random.bernoulli")
     chance = _parameter(p, float32, sizes, "bernoulli")
     drawn: Tensor = less(_unit_uniform(sizes, float32, key), chance)
@@ -308,6 +339,9 @@ def randint(
     """Whole numbers in [minval, maxval), at most 2**32 of them.
 
     Multiplies and keeps the upper half: each number's chance errs by at most 2**-32.
+
+    >>> gd.random.randint(4, 0, 10, key=gd.random.key(7)).eval().tolist()
+    [9, 7, 1, 0]
     """
     element = as_dtype(dtype)
     if not element.is_integer:

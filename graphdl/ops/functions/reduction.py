@@ -72,22 +72,38 @@ def _summable(name: str, x: Operand, dtype: object) -> Tensor:
 
 
 def sum(x: Operand, *, axis: Axis = None, dtype: object = None, keepdims: bool = False) -> Tensor:
-    """Sums over axes. Integers and bools give int64 (unsigned: uint64)."""
+    """Sums over axes. Integers and bools give int64 (unsigned: uint64).
+
+    >>> gd.sum([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
+    [3.0, 7.0]
+    """
     return _reduce(reduction.reduce_sum, "sum", _summable("sum", x, dtype), axis, keepdims)
 
 
 def prod(x: Operand, *, axis: Axis = None, dtype: object = None, keepdims: bool = False) -> Tensor:
-    """Products over axes. Integers and bools give int64 (unsigned: uint64)."""
+    """Products over axes. Integers and bools give int64 (unsigned: uint64).
+
+    >>> gd.prod([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
+    [2.0, 12.0]
+    """
     return _reduce(reduction.reduce_prod, "prod", _summable("prod", x, dtype), axis, keepdims)
 
 
 def max(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The largest elements over axes; NaN where there is one."""
+    """The largest elements over axes; NaN where there is one.
+
+    >>> gd.max([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
+    [2.0, 4.0]
+    """
     return _extreme(reduction.reduce_max, reduction.reduce_or, "max", x, axis, keepdims)
 
 
 def min(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The smallest elements over axes; NaN where there is one."""
+    """The smallest elements over axes; NaN where there is one.
+
+    >>> gd.min([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
+    [1.0, 3.0]
+    """
     return _extreme(reduction.reduce_min, reduction.reduce_and, "min", x, axis, keepdims)
 
 
@@ -124,7 +140,11 @@ def _divide_by_count(total: Tensor, count: Size, correction: float) -> Tensor:
 
 
 def mean(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Means over axes; a mean of integers or bools is float32, of no elements NaN."""
+    """Means over axes; a mean of integers or bools is float32, of no elements NaN.
+
+    >>> gd.mean([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
+    [1.5, 3.5]
+    """
     tensor = _as_floating("mean", x)
     axes = _axes("mean", tensor, axis)
     if not axes:
@@ -135,7 +155,11 @@ def mean(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def var(x: Operand, *, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
-    """Variances over axes: the mean square distance from the mean, over count - correction."""
+    """Variances over axes: the mean square distance from the mean, over count - correction.
+
+    >>> gd.var([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
+    [0.25, 0.25]
+    """
     tensor = _as_floating("var", x)
     axes = _axes("var", tensor, axis)
     center = mean(tensor, axis=axes)
@@ -146,23 +170,39 @@ def var(x: Operand, *, axis: Axis = None, correction: float = 0, keepdims: bool 
 
 
 def std(x: Operand, *, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
-    """Standard deviations over axes: square roots of `var`."""
+    """Standard deviations over axes: square roots of `var`.
+
+    >>> gd.std([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
+    [0.5, 0.5]
+    """
     result: Tensor = raw.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
     return result
 
 
 def any(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Whether some element over axes is not zero; False for no elements."""
+    """Whether some element over axes is not zero; False for no elements.
+
+    >>> gd.any([[True, False], [False, False]], axis=1).eval().tolist()
+    [True, False]
+    """
     return _reduce(reduction.reduce_or, "any", cast(as_tensor(x, "any"), bool_), axis, keepdims)
 
 
 def all(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Whether every element over axes is not zero; True for no elements."""
+    """Whether every element over axes is not zero; True for no elements.
+
+    >>> gd.all([[True, False], [True, True]], axis=1).eval().tolist()
+    [False, True]
+    """
     return _reduce(reduction.reduce_and, "all", cast(as_tensor(x, "all"), bool_), axis, keepdims)
 
 
 def count_nonzero(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """How many elements over axes are not zero: int64."""
+    """How many elements over axes are not zero: int64.
+
+    >>> gd.count_nonzero([0, 3, 4]).eval().item()
+    2
+    """
     return sum(cast(as_tensor(x, "count_nonzero"), bool_), axis=axis, keepdims=keepdims)
 
 
@@ -170,6 +210,9 @@ def argmax(x: Operand, *, axis: int | None = None, keepdims: bool = False) -> Te
     """The index of the first largest element (the first NaN, if any) along an axis: int64.
 
     `axis=None` numbers all elements in row-major order.
+
+    >>> gd.argmax([[1, 5], [4, 2]], axis=1).eval().tolist()
+    [1, 0]
     """
     return _argument(reduction.argmax, "argmax", x, axis, keepdims)
 
@@ -178,6 +221,9 @@ def argmin(x: Operand, *, axis: int | None = None, keepdims: bool = False) -> Te
     """The index of the first smallest element (the first NaN, if any) along an axis: int64.
 
     `axis=None` numbers all elements in row-major order.
+
+    >>> gd.argmin([[1, 5], [4, 2]], axis=1).eval().tolist()
+    [0, 1]
     """
     return _argument(reduction.argmin, "argmin", x, axis, keepdims)
 
@@ -199,6 +245,9 @@ def logsumexp(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tenso
     """log(sum(exp(x))) over axes, shifted by the largest element so that nothing overflows.
 
     A row of -inf gives -inf and a row with +inf gives +inf.
+
+    >>> gd.logsumexp([1000.0, 1000.0]).eval().round(3).item()
+    1000.6929931640625
     """
     tensor = _as_floating("logsumexp", x)
     axes = _axes("logsumexp", tensor, axis)
@@ -223,7 +272,11 @@ def finite_shift(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 def cumulative_sum(
     x: Operand, *, axis: int | None = None, dtype: object = None, reverse: bool = False
 ) -> Tensor:
-    """Running sums along an axis, which may be left out for 1-d; from the end when `reverse`."""
+    """Running sums along an axis, which may be left out for 1-d; from the end when `reverse`.
+
+    >>> gd.cumulative_sum([1, 2, 3]).eval().tolist()
+    [1, 3, 6]
+    """
     tensor = _summable("cumulative_sum", x, dtype)
     if axis is None and tensor.ndim != 1:
         raise ArgumentError(
