@@ -97,44 +97,25 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.elementwise import atan as atan
     from graphdl.ops.functions.elementwise import atan2 as atan2
     from graphdl.ops.functions.elementwise import bitcast as bitcast
-    from graphdl.ops.functions.elementwise import bitwise_and as bitwise_and
-    from graphdl.ops.functions.elementwise import bitwise_invert as bitwise_invert
-    from graphdl.ops.functions.elementwise import bitwise_left_shift as bitwise_left_shift
-    from graphdl.ops.functions.elementwise import bitwise_or as bitwise_or
-    from graphdl.ops.functions.elementwise import bitwise_right_shift as bitwise_right_shift
-    from graphdl.ops.functions.elementwise import bitwise_xor as bitwise_xor
     from graphdl.ops.functions.elementwise import ceil as ceil
     from graphdl.ops.functions.elementwise import clip as clip
     from graphdl.ops.functions.elementwise import cos as cos
     from graphdl.ops.functions.elementwise import cosh as cosh
     from graphdl.ops.functions.elementwise import divide as divide
-    from graphdl.ops.functions.elementwise import equal as equal
     from graphdl.ops.functions.elementwise import erf as erf
     from graphdl.ops.functions.elementwise import exp as exp
     from graphdl.ops.functions.elementwise import exp2 as exp2
     from graphdl.ops.functions.elementwise import expm1 as expm1
     from graphdl.ops.functions.elementwise import floor as floor
     from graphdl.ops.functions.elementwise import floor_divide as floor_divide
-    from graphdl.ops.functions.elementwise import greater as greater
-    from graphdl.ops.functions.elementwise import greater_equal as greater_equal
-    from graphdl.ops.functions.elementwise import isfinite as isfinite
-    from graphdl.ops.functions.elementwise import isinf as isinf
-    from graphdl.ops.functions.elementwise import isnan as isnan
-    from graphdl.ops.functions.elementwise import less as less
-    from graphdl.ops.functions.elementwise import less_equal as less_equal
     from graphdl.ops.functions.elementwise import log as log
     from graphdl.ops.functions.elementwise import log1p as log1p
     from graphdl.ops.functions.elementwise import log2 as log2
     from graphdl.ops.functions.elementwise import log10 as log10
-    from graphdl.ops.functions.elementwise import logical_and as logical_and
-    from graphdl.ops.functions.elementwise import logical_not as logical_not
-    from graphdl.ops.functions.elementwise import logical_or as logical_or
-    from graphdl.ops.functions.elementwise import logical_xor as logical_xor
     from graphdl.ops.functions.elementwise import maximum as maximum
     from graphdl.ops.functions.elementwise import minimum as minimum
     from graphdl.ops.functions.elementwise import multiply as multiply
     from graphdl.ops.functions.elementwise import negative as negative
-    from graphdl.ops.functions.elementwise import not_equal as not_equal
     from graphdl.ops.functions.elementwise import positive as positive
     from graphdl.ops.functions.elementwise import pow as pow
     from graphdl.ops.functions.elementwise import reciprocal as reciprocal
@@ -156,6 +137,25 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.indexing import scatter_add as scatter_add
     from graphdl.ops.functions.indexing import take as take
     from graphdl.ops.functions.indexing import take_along_axis as take_along_axis
+    from graphdl.ops.functions.logic import bitwise_and as bitwise_and
+    from graphdl.ops.functions.logic import bitwise_invert as bitwise_invert
+    from graphdl.ops.functions.logic import bitwise_left_shift as bitwise_left_shift
+    from graphdl.ops.functions.logic import bitwise_or as bitwise_or
+    from graphdl.ops.functions.logic import bitwise_right_shift as bitwise_right_shift
+    from graphdl.ops.functions.logic import bitwise_xor as bitwise_xor
+    from graphdl.ops.functions.logic import equal as equal
+    from graphdl.ops.functions.logic import greater as greater
+    from graphdl.ops.functions.logic import greater_equal as greater_equal
+    from graphdl.ops.functions.logic import isfinite as isfinite
+    from graphdl.ops.functions.logic import isinf as isinf
+    from graphdl.ops.functions.logic import isnan as isnan
+    from graphdl.ops.functions.logic import less as less
+    from graphdl.ops.functions.logic import less_equal as less_equal
+    from graphdl.ops.functions.logic import logical_and as logical_and
+    from graphdl.ops.functions.logic import logical_not as logical_not
+    from graphdl.ops.functions.logic import logical_or as logical_or
+    from graphdl.ops.functions.logic import logical_xor as logical_xor
+    from graphdl.ops.functions.logic import not_equal as not_equal
     from graphdl.ops.functions.movement import broadcast_arrays as broadcast_arrays
     from graphdl.ops.functions.movement import broadcast_to as broadcast_to
     from graphdl.ops.functions.movement import concat as concat
@@ -245,15 +245,18 @@ _HOMES: dict[str, str] = {
         "graphdl.ops.functions.effect": "check named print",
         "graphdl.ops.functions.einsum": "einsum",
         "graphdl.ops.functions.elementwise": (
-            "abs acos add asin astype atan atan2 bitcast bitwise_and bitwise_invert "
-            "bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor ceil clip cos cosh "
-            "divide equal erf exp exp2 expm1 floor floor_divide greater greater_equal isfinite "
-            "isinf isnan less less_equal log log10 log1p log2 logical_and logical_not logical_or "
-            "logical_xor maximum minimum multiply negative not_equal positive pow reciprocal "
-            "remainder round rsqrt sign sin sinh sqrt square subtract tan tanh trunc where"
+            "abs acos add asin astype atan atan2 bitcast ceil clip cos cosh divide erf exp exp2 "
+            "expm1 floor floor_divide log log10 log1p log2 maximum minimum multiply negative "
+            "positive pow reciprocal remainder round rsqrt sign sin sinh sqrt square subtract tan "
+            "tanh trunc where"
         ),
         "graphdl.ops.functions.evaluate": "substitute",
         "graphdl.ops.functions.indexing": "one_hot scatter_add take take_along_axis",
+        "graphdl.ops.functions.logic": (
+            "bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift "
+            "bitwise_xor equal greater greater_equal isfinite isinf isnan less less_equal "
+            "logical_and logical_not logical_or logical_xor not_equal"
+        ),
         "graphdl.ops.functions.movement": (
             "broadcast_arrays broadcast_to concat expand_dims flatten flip matrix_transpose "
             "moveaxis pad permute_dims repeat reshape roll split squeeze stack swapaxes tile "

@@ -37,7 +37,13 @@ def load_source(source: str) -> Function | Graph:
     if not path.endswith(".py"):
         return parse(Path(path).read_text(encoding="utf-8"), OPS)
     found = _look_up(runpy.run_path(path, run_name="graphdl_source"), name, path)
-    return Graph((), (found,)) if isinstance(found, Tensor) else found
+    return _graph_to(found) if isinstance(found, Tensor) else found
+
+
+def _graph_to(tensor: Tensor) -> Graph:
+    nodes = Graph((), (tensor,)).nodes()
+    inputs = tuple(node.results[0] for node in nodes if node.op.name == "placeholder")
+    return Graph(inputs, (tensor,))
 
 
 def _look_up(names: dict[str, Any], name: str, path: str) -> Any:
@@ -112,6 +118,14 @@ def _version_of(package: str) -> str:
         return "in the source tree" if importlib.util.find_spec(package) else "not installed"
 
 
+def _error_text(error: GraphdlError) -> str:
+    """The whole message, or only what is wrong when no line of the user's is to blame."""
+    if error.location is None or error.location.file.startswith("<frozen"):
+        hint = [f"  hint: {error.hint}"] if error.hint else []
+        return "\n".join([f"{type(error).__name__}: {error.message}", *error.details, *hint])
+    return f"{type(error).__name__}: {error}"
+
+
 def main(words: list[str] | None = None) -> int:
     """Run one command; errors of the user's making are printed without a traceback."""
     parser = argparse.ArgumentParser(prog="python -m graphdl", description="Look into graphs.")
@@ -135,7 +149,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         arguments.action(arguments)
     except GraphdlError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(_error_text(error), file=sys.stderr)
         return 1
     return 0
 

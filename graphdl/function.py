@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from graphdl.call_arguments import arrange, bind_call, convert_arguments
 from graphdl.compiler import Compilation, compile_graph
-from graphdl.errors import ArgumentError, GraphdlError, NumericsError, hides_internal_frames
+from graphdl.errors import (
+    ArgumentError,
+    GraphdlError,
+    NumericsError,
+    TargetError,
+    hides_internal_frames,
+)
 from graphdl.explanation import Explanation, explain
 from graphdl.function_memory import FunctionMemory, measure_memory
 from graphdl.graph.describe import describe
@@ -19,6 +25,7 @@ from graphdl.graph.interpreter import interpret
 from graphdl.graph.nodes import Graph, Tensor
 from graphdl.graph.structure import leaves_of, restructure
 from graphdl.inspection import Inspection, inspect
+from graphdl.ops.effect import check as check_op
 from graphdl.passes.guard_indices import IndexCheck
 from graphdl.passes.pipeline import Numerics
 from graphdl.profiling import Profile, profile
@@ -68,10 +75,10 @@ def function(
     if hints is not None and not isinstance(hints, Mapping):
         raise ArgumentError(f"function: hints must be a dict, got {hints!r}")
     if target not in TARGETS:
-        raise ArgumentError(f"function: target is {target!r}", hint=f"use {', '.join(TARGETS)}")
+        raise TargetError(f"there is no target {target!r}", hint=f"use {', '.join(TARGETS)}")
     traced = trace(inputs, outputs, updates, training, dims, name or "function")
     compilation = compile_graph(
-        traced.graph,
+        traced.fixed,
         training=traced.training,
         target=target,
         numerics=numerics,
@@ -128,12 +135,12 @@ class Function:
 
     def _arrays(self, args: Sequence[Any]) -> list[Array]:
         arguments = arrange(self.signature, args, {}) if self._is_plain else list(args)
-        return convert_arguments(self.signature, self.graph.inputs, arguments)
+        return convert_arguments(self.signature, self._traced.fixed.inputs, arguments)
 
     def sizes(self, arrays: Sequence[Array]) -> dict[Any, int]:
         """The named sizes of a call with these arrays. Raises ShapeError."""
         guards = self.program.guards
-        return bind_call(self.signature, self.graph.inputs, arrays, guards)
+        return bind_call(self.signature, self._traced.fixed.inputs, arrays, guards)
 
     def _interpret(self, *args: Any) -> Any:
         """target="reference": every node by its NumPy meaning."""
@@ -141,7 +148,7 @@ class Function:
         sizes = self.sizes(arrays)
         for check in self._compilation.index_checks:
             _check_indices(check, self._compilation.optimized, arrays, sizes)
-        graph = self.graph
+        graph = self._traced.fixed
         storages = [update.variable.node.attributes["storage"] for update in graph.updates]
         with ExitStack() as stack:
             for storage in sorted(storages, key=id):
@@ -153,17 +160,27 @@ class Function:
         return _as_native(outputs)
 
     def _explained(self, error: GraphdlError, args: Sequence[Any]) -> GraphdlError:
-        """An index check's failure with the value, the input and the op that uses it."""
+        """A failed check with what was checked: an index input's value, or the user's tensor."""
         if not isinstance(error, NumericsError):
             return error
         check = self._checks.get(error.message)
         if check is None:
-            return error
+            return self._explained_check(error)
         arrays = self._arrays(args)
         try:
             _check_indices(check, self._compilation.optimized, arrays, self.sizes(arrays))
         except ArgumentError as explained:
             return explained
+        return error
+
+    def _explained_check(self, error: NumericsError) -> NumericsError:
+        for node in self.graph.nodes():
+            if node.op is check_op and node.attributes["message"] == error.message:
+                return NumericsError(
+                    f"check failed: {error.message}",
+                    details=(describe(node.operands[0]),),
+                    location=node.location,
+                )
         return error
 
     # What it is -----------------------------------------------------------------------------------
@@ -201,8 +218,7 @@ class Function:
     @property
     def updates(self) -> dict[Tensor, Tensor]:
         """{variable: new value}, state writes of nodes included."""
-        values = (update.value for update in self._traced.graph.updates)
-        return dict(zip(self._traced.variables, values, strict=True))
+        return {update.variable: update.value for update in self.graph.updates}
 
     @property
     def graph(self) -> Graph:
@@ -269,7 +285,7 @@ class Function:
     def __repr__(self) -> str:
         inputs = ", ".join(
             f"{name}: {tensor.type}"
-            for name, tensor in zip(self.signature.names, self.graph.inputs, strict=True)
+            for name, tensor in zip(self.signature.names, self._traced.fixed.inputs, strict=True)
         )
         return f"<graphdl function {self.name}({inputs})>"
 

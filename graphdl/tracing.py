@@ -3,6 +3,7 @@ a variable gets, and with all that is wrong about it said at once."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -29,6 +30,9 @@ from graphdl.typesystem.expression import Size, Symbol, free_symbols
 
 Key = tuple[int, int]
 
+RESERVED = re.compile(r"[a-z]\d+|one|task")
+"""What kernels call their loops; a named size of this form is renamed before it is compiled."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signature:
@@ -41,13 +45,13 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traced:
-    """A function before compilation. `outputs` has the user's structure, with tensors; `variables`
-    are the updated ones as the user holds them, in the order of `graph.updates`."""
+    """A function before compilation. `outputs` has the user's structure, with tensors; `graph` is
+    the user's, `fixed` the same with the sizes of `dims` as numbers: what is compiled."""
 
     signature: Signature
     outputs: Any
     graph: Graph
-    variables: tuple[Tensor, ...]
+    fixed: Graph
     training: bool
 
 
@@ -63,18 +67,16 @@ def trace(
     signature = read_inputs(inputs)
     is_training = updates is not None if training is None else training
     structure = plain_structure(outputs)
-    tensors = tuple(as_tensor(leaf, "function") for leaf in leaves_of(structure))
-    if outputs is None:
-        tensors = ()
+    leaves_given = [] if outputs is None else leaves_of(structure)
+    tensors = tuple(as_tensor(leaf, "function") for leaf in leaves_given)
     wanted = read_updates(updates)
     graph = Graph(signature.inputs, tensors, tuple(wanted), name)
     graph = with_state_writes(graph, is_training)
     graph = with_defaults(graph)
     check_inputs(graph, signature)
-    variables = tuple(update.variable for update in graph.updates)
-    graph = with_fixed_sizes(graph, dims or {})
-    check_sizes(graph, signature)
-    return Traced(signature, structure, graph, variables, is_training)
+    check_sizes(graph)
+    fixed = with_fixed_sizes(graph, {**_reserved_sizes(graph), **_fixed_sizes(graph, dims or {})})
+    return Traced(signature, structure, graph, fixed, is_training)
 
 
 # Inputs -------------------------------------------------------------------------------------------
@@ -131,10 +133,9 @@ def check_inputs(graph: Graph, signature: Signature) -> None:
             )
     used = {operand.key for node in nodes for operand in node.operands}
     used.update(root.key for root in graph.roots)
-    sizes = {symbol for root in graph.roots for size in root.shape for symbol in free_symbols(size)}
+    needed = _mentioned(nodes) - _sizes_of(tensor for tensor in graph.inputs if tensor.key in used)
     for tensor, name in zip(graph.inputs, signature.names, strict=True):
-        own = {symbol for size in tensor.shape for symbol in free_symbols(size)}
-        if tensor.key not in used and not own & (sizes | _mentioned(nodes)):
+        if tensor.key not in used and not needed & _sizes_of([tensor]):
             raise ArgumentError(
                 f'function: no output or update depends on the input "{name}"',
                 details=(describe(tensor),),
@@ -151,7 +152,12 @@ def _needed_by(tensor: Tensor, nodes: Sequence[Node]) -> list[str]:
 
 def _mentioned(nodes: Sequence[Node]) -> set[Symbol]:
     shapes = (size for node in nodes for type_ in node.result_types for size in type_.shape)
-    return {symbol for size in shapes for symbol in free_symbols(size)}
+    values = (node.attributes["value"] for node in nodes if node.op is leaves.size)
+    return {symbol for size in (*shapes, *values) for symbol in free_symbols(size)}
+
+
+def _sizes_of(tensors: Iterable[Tensor]) -> set[Symbol]:
+    return {symbol for tensor in tensors for size in tensor.shape for symbol in free_symbols(size)}
 
 
 def with_defaults(graph: Graph) -> Graph:
@@ -343,11 +349,13 @@ def _known(tensor: Tensor, training: bool) -> bool | None:
 # Sizes --------------------------------------------------------------------------------------------
 
 
-def with_fixed_sizes(graph: Graph, dims: Mapping[str, int]) -> Graph:
-    """`graph` with some named sizes as numbers."""
-    if not dims:
-        return graph
-    names = {symbol for tensor in graph.inputs for size in tensor.shape for symbol in free_symbols(size)}
+def with_fixed_sizes(graph: Graph, replacements: Mapping[Symbol, Size]) -> Graph:
+    """`graph` with some named sizes as numbers, or under other names."""
+    return substitute_sizes(graph, replacements) if replacements else graph
+
+
+def _fixed_sizes(graph: Graph, dims: Mapping[str, int]) -> dict[Symbol, Size]:
+    names = _sizes_of(graph.inputs)
     replacements: dict[Symbol, Size] = {}
     for name, value in dims.items():
         if Symbol(name) not in names:
@@ -356,14 +364,21 @@ def with_fixed_sizes(graph: Graph, dims: Mapping[str, int]) -> Graph:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ArgumentError(f'function: dims gives "{name}" the size {value!r}')
         replacements[Symbol(name)] = value
-    return substitute_sizes(graph, replacements)
+    return replacements
 
 
-def check_sizes(graph: Graph, signature: Signature) -> None:
-    """Every named size can be found from the shapes of the inputs."""
-    known = {
-        symbol for tensor in graph.inputs for size in tensor.shape for symbol in free_symbols(size)
+def _reserved_sizes(graph: Graph) -> dict[Symbol, Size]:
+    """Names that kernels use for loops get a longer name."""
+    return {
+        symbol: Symbol(f"size_{symbol.name}")
+        for symbol in _sizes_of(graph.inputs)
+        if RESERVED.fullmatch(symbol.name)
     }
+
+
+def check_sizes(graph: Graph) -> None:
+    """Every named size can be found from the shapes of the inputs."""
+    known = _sizes_of(graph.inputs)
     for node in topological_order(graph.roots, {tensor.key for tensor in graph.inputs}):
         for type_ in node.result_types:
             missing = [s for size in type_.shape for s in free_symbols(size) if s not in known]

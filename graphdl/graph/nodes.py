@@ -314,35 +314,27 @@ class Tensor:
 
     # Methods: the function of the same name.
 
-    def sum(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
-    ) -> Tensor:
+    def sum(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Tensor:
         """Sums over axes; see gd.sum."""
-        result: Tensor = self.operators.method(
-            "sum", self, axis=axis, keepdims=keepdims
-        )
+        result: Tensor = self.operators.method("sum", self, axis=axis, keepdims=keepdims)
         return result
 
-    def prod(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
-    ) -> Tensor:
+    def prod(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Tensor:
         """Products over axes; see gd.prod."""
-        result: Tensor = self.operators.method(
-            "prod", self, axis=axis, keepdims=keepdims
-        )
+        result: Tensor = self.operators.method("prod", self, axis=axis, keepdims=keepdims)
         return result
 
-    def mean(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
-    ) -> Tensor:
+    def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Tensor:
         """Means over axes; see gd.mean."""
-        result: Tensor = self.operators.method(
-            "mean", self, axis=axis, keepdims=keepdims
-        )
+        result: Tensor = self.operators.method("mean", self, axis=axis, keepdims=keepdims)
         return result
 
     def var(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, correction: float = 0
+        self,
+        axis: int | tuple[int, ...] | None = None,
+        *,
+        keepdims: bool = False,
+        correction: float = 0,
     ) -> Tensor:
         """Variances over axes; see gd.var."""
         result: Tensor = self.operators.method(
@@ -351,7 +343,11 @@ class Tensor:
         return result
 
     def std(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, correction: float = 0
+        self,
+        axis: int | tuple[int, ...] | None = None,
+        *,
+        keepdims: bool = False,
+        correction: float = 0,
     ) -> Tensor:
         """Standard deviations over axes; see gd.std."""
         result: Tensor = self.operators.method(
@@ -359,40 +355,24 @@ class Tensor:
         )
         return result
 
-    def max(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
-    ) -> Tensor:
+    def max(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Tensor:
         """Largest elements over axes; see gd.max."""
-        result: Tensor = self.operators.method(
-            "max", self, axis=axis, keepdims=keepdims
-        )
+        result: Tensor = self.operators.method("max", self, axis=axis, keepdims=keepdims)
         return result
 
-    def min(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
-    ) -> Tensor:
+    def min(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Tensor:
         """Smallest elements over axes; see gd.min."""
-        result: Tensor = self.operators.method(
-            "min", self, axis=axis, keepdims=keepdims
-        )
+        result: Tensor = self.operators.method("min", self, axis=axis, keepdims=keepdims)
         return result
 
-    def any(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
-    ) -> Tensor:
+    def any(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Tensor:
         """Whether any element over axes is not zero; see gd.any."""
-        result: Tensor = self.operators.method(
-            "any", self, axis=axis, keepdims=keepdims
-        )
+        result: Tensor = self.operators.method("any", self, axis=axis, keepdims=keepdims)
         return result
 
-    def all(
-        self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
-    ) -> Tensor:
+    def all(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Tensor:
         """Whether all elements over axes are not zero; see gd.all."""
-        result: Tensor = self.operators.method(
-            "all", self, axis=axis, keepdims=keepdims
-        )
+        result: Tensor = self.operators.method("all", self, axis=axis, keepdims=keepdims)
         return result
 
     def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor:

@@ -25,8 +25,8 @@ _NUMBER = re.compile(r"-?(\d+|\d+\.\d*(e[-+]?\d+)?|\d+e[-+]?\d+|inf|nan)")
 _ATTRIBUTE = re.compile(r"([A-Za-z_]\w*)=")
 _HEADER = re.compile(rf"graph ({_STRING}|\S+?)\((.*)\):")
 _TAIL = re.compile(
-    rf"(?: as (?P<label>{_STRING}))?(?: writes (?P<writes>.*?))?(?P<regions> regions:)?"
-    r"(?:  # (?P<comment>.*))?"
+    rf"(?: as (?P<label>{_STRING}))?(?: writes (?P<writes>.*?))?(?: step (?P<step>\d+))?"
+    r"(?P<regions> regions:)?(?:  # (?P<comment>.*))?"
 )
 _LINE = re.compile(r"(?P<file>.+):(?P<line>\d+)")
 _DTYPES = {dtype.name: dtype for dtype in ALL}
@@ -76,10 +76,12 @@ class _Reader:
         name = json.loads(match[1]) if match[1].startswith('"') else match[1]
         self.position += 1
         values: dict[str, Tensor] = {}
+        steps: dict[int, Node] = {}
         while not re.match(r"return\b", self.row().strip()):
             if " = " not in self.row():
                 self.fail("expected an equation or `return`")
-            self.equation(values)
+            self.equation(values, steps)
+        _order_effects(steps)
         inputs = self.values(match[2], values)
         outputs = self.values(self.row().strip().removeprefix("return"), values)
         self.position += 1
@@ -102,7 +104,7 @@ class _Reader:
             self.fail(f"{name.strip()} is not defined above")
         return found
 
-    def equation(self, values: dict[str, Tensor]) -> None:
+    def equation(self, values: dict[str, Tensor], steps: dict[int, Node]) -> None:
         left, _, right = self.row().strip().partition(" = ")
         names, types = self.definitions(left)
         op_name, opening, rest = right.partition("(")
@@ -123,6 +125,8 @@ class _Reader:
         label = json.loads(tail["label"]) if tail["label"] else _label(names[0], node)
         node = replace(node, writes=writes, name=label, **_provenance(tail["comment"], self.ops))
         values.update(zip(names, node.results, strict=True))
+        if tail["step"]:
+            steps[int(tail["step"])] = node
 
     def definitions(self, left: str) -> tuple[list[str], tuple[TensorType, ...]]:
         pairs = [part.partition(": ") for part in _split(left)]
@@ -222,6 +226,13 @@ class _Reader:
 
 
 _NOWHERE = SourceLocation("", 0)
+
+
+def _order_effects(steps: Mapping[int, Node]) -> None:
+    """Exchange the build order of effects, so that they happen in their steps."""
+    serials = sorted(node.serial for node in steps.values())
+    for serial, step in zip(serials, sorted(steps), strict=True):
+        object.__setattr__(steps[step], "serial", serial)
 
 
 def _split(text: str) -> list[str]:

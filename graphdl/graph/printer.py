@@ -12,7 +12,8 @@
       return %4
       update w <- %3
 
-A value is called by its label where that is a plain, unused word, else by its position. After `#`
+A value is called by its label where that is a plain, unused word, else by its position. ` step 2`
+after an effect is its turn, where effects happen in another order than the lines. After `#`
 stand the user's line, the scope, and for a gradient the forward op and its line.
 """
 
@@ -53,6 +54,7 @@ class _Printer:
     taken: set[str] = field(default_factory=set)
     storages: dict[str, list[int]] = field(default_factory=dict)
     cut: set[tuple[int, int]] = field(default_factory=set)
+    steps: dict[int, int] = field(default_factory=dict)
     output: list[tuple[str, Node | None]] = field(default_factory=list)
 
     def print(self) -> list[tuple[str, Node | None]]:
@@ -64,6 +66,7 @@ class _Printer:
             self.name_result(tensor, name_of(tensor.node))
         for node in order:
             self.name_results(node)
+        self.steps = _effect_steps(order)
         self.header()
         for position, tensor in enumerate(inputs):
             self.input(tensor, position)
@@ -122,7 +125,9 @@ class _Printer:
         left = ", ".join(
             f"{name}: {type_}" for name, type_ in zip(names, node.result_types, strict=True)
         )
-        tail = _label(node, stem) + self.writes(node) + (" regions:" if node.regions else "")
+        tail = _label(node, stem) + self.writes(node)
+        tail += f" step {self.steps[id(node)]}" if id(node) in self.steps else ""
+        tail += " regions:" if node.regions else ""
         self.emit(f"{left} = {self.call(node)}{tail}{self.comment(node)}", node)
         for region in node.regions:
             self.output += _Printer(region, self.with_comments, self.indent + _INDENT * 2).print()
@@ -161,6 +166,15 @@ class _Printer:
         self.emit(f"return {', '.join(map(self.reference, self.graph.outputs))}".rstrip())
         for update in self.graph.updates:
             self.emit(f"update {self.reference(update.variable)} <- {self.reference(update.value)}")
+
+
+def _effect_steps(order: list[Node]) -> dict[int, int]:
+    """Which effect happens when, where that is not the order of the lines."""
+    effects = [node for node in order if node.op.has_effect]
+    sequence = sorted(effects, key=lambda node: node.serial)
+    if sequence == effects:
+        return {}
+    return {id(node): step for step, node in enumerate(sequence)}
 
 
 def _label(node: Node, shown: str) -> str:

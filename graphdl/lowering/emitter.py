@@ -195,11 +195,13 @@ class Emitter:
         if is_literal(base):
             return literal_value(base)
         buffer = self.buffer(base, tensor.shape, Access.READ)
-        self.loads.append(Touch(buffer.name, index, self.scope))
-        return Load(buffer.name, index, tensor.dtype, mask)
+        place = without_ones(tensor.shape, index)
+        self.loads.append(Touch(buffer.name, place, self.scope))
+        return Load(buffer.name, place, tensor.dtype, mask)
 
     def buffer(self, tensor: Tensor, shape: Shape, access: Access) -> Buffer:
-        """The argument buffer of a stored tensor or leaf, seen with `shape`."""
+        """The argument buffer of a stored tensor or leaf, seen with `shape` without sizes of 1."""
+        shape = without_ones(shape, shape)
         key = (tensor.key, shape)
         found = self.buffers.get(key)
         if found is None:
@@ -215,8 +217,9 @@ class Emitter:
         """Write one element of an output in the innermost scope."""
         shape = tensor.shape if shape is None else shape
         buffer = self.buffer(tensor, shape, Access.WRITE)
-        self.stores.append(Touch(buffer.name, index, self.scope))
-        self.scope.statements.append(Store(buffer.name, index, value, mask))
+        place = without_ones(shape, index)
+        self.stores.append(Touch(buffer.name, place, self.scope))
+        self.scope.statements.append(Store(buffer.name, place, value, mask))
 
     def store_all(self, outputs: list[tuple[Tensor, Index]]) -> None:
         """Compute every output first, then write: a variable's old value may be needed by several."""
@@ -233,6 +236,11 @@ def _swept_positions(group: Group, shape: Shape) -> list[int]:
     swept = [group.domain.index[axis] for axis in group.domain.swept]
     assert index is not None
     return [index.index(part) for part in swept if part != 0]
+
+
+def without_ones(shape: Shape, index: Index) -> Index:
+    """The part of an index that lies on axes of more than one element."""
+    return tuple(part for size, part in zip(shape, index, strict=True) if size != 1)
 
 
 def literal_value(tensor: Tensor) -> Constant:

@@ -16,7 +16,7 @@ from graphdl.kernel.nodes import (
     Store,
     Value,
 )
-from graphdl.lowering.emitter import Emitter, Index, Mask
+from graphdl.lowering.emitter import Emitter, Index, Mask, without_ones
 from graphdl.ops.indexing import gather, scatter_add
 from graphdl.typesystem.dtype import int64
 from graphdl.typesystem.expression import Size, Symbol
@@ -56,6 +56,7 @@ def lower_scatter(emitter: Emitter) -> tuple[Statement, ...]:
     update = emitter.value(updates, index)
     target = (*index[:axis], found, *index[serial[-1] + 1 :]) if serial else index
     buffer = emitter.buffer(emitter.group.outputs[0], operand.shape, Access.UPDATE)
+    target = without_ones(operand.shape, target)
     total = Binary("add", Load(buffer.name, target, buffer.dtype), update)
     emitter.scope.statements.append(Store(buffer.name, target, total))
     body = tuple(emitter.scope.statements)

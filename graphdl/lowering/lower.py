@@ -11,7 +11,7 @@ from graphdl.kernel.nodes import Access, Kernel, Loop, Statement, Store, Sweep
 from graphdl.lowering.contraction import lower_contraction
 from graphdl.lowering.creation import lower_iota, lower_size
 from graphdl.lowering.elementwise import lower_elementwise
-from graphdl.lowering.emitter import Emitter, Key, ValueRule
+from graphdl.lowering.emitter import Emitter, Key, ValueRule, without_ones
 from graphdl.lowering.finish import finish
 from graphdl.lowering.indexing import lower_gather, lower_scatter
 from graphdl.lowering.loops import lower_elementwise_group
@@ -103,7 +103,7 @@ def _merge_buffers(
     loads = [touch for touch in emitter.loads if touch.buffer in old]
     if not loads:
         return ()
-    new = emitter.buffers[(output.key, output.shape)].name
+    new = emitter.buffers[(output.key, without_ones(output.shape, output.shape))].name
     stores = [touch for touch in emitter.stores if touch.buffer == new]
     place = stores[0]
     is_same = len(old) == 1 and all(

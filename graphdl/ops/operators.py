@@ -16,14 +16,40 @@ from graphdl.ops.functions import (
     effect,
     elementwise,
     evaluate,
+    logic,
     movement,
     reduction,
     slicing,
 )
+from graphdl.typesystem.expression import Expression
+
+UNARY: dict[str, Callable[[Any], Tensor]] = {
+    "negative": elementwise.negative,
+    "positive": elementwise.positive,
+    "abs": elementwise.abs,
+    "bitwise_invert": logic.bitwise_invert,
+}
 
 BINARY: dict[str, Callable[[Any, Any], Tensor]] = {
-    **elementwise.BINARY_OPERATORS,
+    "add": elementwise.add,
+    "subtract": elementwise.subtract,
+    "multiply": elementwise.multiply,
+    "divide": elementwise.divide,
+    "floor_divide": elementwise.floor_divide,
+    "remainder": elementwise.remainder,
+    "pow": elementwise.pow,
     "matmul": contraction.matmul,
+    "equal": logic.equal,
+    "not_equal": logic.not_equal,
+    "less": logic.less,
+    "less_equal": logic.less_equal,
+    "greater": logic.greater,
+    "greater_equal": logic.greater_equal,
+    "bitwise_and": logic.bitwise_and,
+    "bitwise_or": logic.bitwise_or,
+    "bitwise_xor": logic.bitwise_xor,
+    "bitwise_left_shift": logic.bitwise_left_shift,
+    "bitwise_right_shift": logic.bitwise_right_shift,
 }
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -133,7 +159,7 @@ class Operators:
 
     def unary(self, name: str, operand: Tensor) -> Tensor:
         """An operator with one side."""
-        return elementwise.UNARY_OPERATORS[name](operand)
+        return UNARY[name](operand)
 
     def getitem(self, operand: Tensor, key: object) -> Tensor:
         """operand[key]."""
@@ -162,18 +188,25 @@ class Operators:
         )
 
 
-_TRIMMED = [
-    name
+def number_beside_size(name: str, left: object, right: object) -> Tensor:
+    """A size with a float: `1.0 / x.shape[0]` is a 0-d tensor."""
+    return BINARY[name](left, right)
+
+
+_INTERNAL = ("__init__", "__repr__", "apply_op", "is_same")
+_TRIMMED = {
+    name: member
     for name, member in vars(Tensor).items()
-    if isinstance(member, FunctionType) and name not in ("__init__", "__repr__", "apply_op")
-]
+    if isinstance(member, FunctionType) and name not in _INTERNAL
+}
 
 
 def install() -> None:
     """Give Tensor its operators; their errors end at the user's line."""
     Tensor.operators = Operators()
-    for name in _TRIMMED:
-        setattr(Tensor, name, hides_internal_frames(getattr(Tensor, name)))
+    Expression.beside_number = number_beside_size
+    for name, member in _TRIMMED.items():
+        setattr(Tensor, name, hides_internal_frames(member))
 
 
 install()

@@ -50,7 +50,8 @@ def fuse(graph: Graph) -> Schedule:
 
 class _Fuser:
     """The walk's state: per node its group (`home`, -1 for none), its index in the group's loops,
-    whether it is stored, what it costs to compute again, what it reads and what must run before."""
+    whether it is stored, what it costs to compute again, what it reads, what must run before, and how many of
+    its readers are in its own group."""
 
     def __init__(self, marks: Marks) -> None:
         count = len(marks.nodes)
@@ -64,6 +65,7 @@ class _Fuser:
         self.cost = [0] * count
         self.reads: list[frozenset[int]] = [frozenset()] * count
         self.before = [0] * count
+        self.uses_inside = [0] * count
         self.refusals: list[Refusal] = []
         self.readers: dict[tuple[int, Domain], list[int]] = {}
         self.scalars: list[int] = []
@@ -230,9 +232,11 @@ class _Fuser:
         self.index[number] = index
         draft.members.append(number)
         cost = node_cost(node)
-        for operand in node.operands:
-            below = self.marks.at(operand)
-            if below >= 0 and self.home[below] == draft.number and is_pointwise(self.nodes[below]):
+        for below in dict.fromkeys(map(self.marks.at, node.operands)):
+            if below < 0 or self.home[below] != draft.number:
+                continue
+            self.uses_inside[below] += 1
+            if is_pointwise(self.nodes[below]):
                 cost += self.cost[below]
         for below in outside:
             self._pull(below)
@@ -407,7 +411,8 @@ class _Fuser:
     def _is_worth_storing(self, below: int, top: int) -> bool:
         """Whether a value is stored anyway, read by several, or smaller than what it gives."""
         is_narrow = _width_of(self.nodes[below]) < _width_of(self.nodes[top])
-        return is_narrow or self.marks.wanted[below] or self.marks.uses[below] > 1
+        is_read_outside = self.marks.uses[below] > self.uses_inside[below]
+        return is_narrow or self.marks.wanted[below] or is_read_outside
 
     def _store(self, number: int) -> None:
         """Give a member memory; a reshape inside a group is a view of its operand."""

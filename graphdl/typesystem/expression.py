@@ -21,10 +21,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
-from numbers import Integral
-from typing import Literal
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal
 
 _CACHE_SIZE = 1 << 13
+
+
+def _no_number(name: str, left: object, right: object) -> Any:
+    return NotImplemented
 
 
 class Expression:
@@ -32,6 +36,8 @@ class Expression:
 
     __slots__ = ("_hash", "_text")
     __array_ufunc__ = None  # NumPy scalars leave arithmetic with sizes to this class
+    beside_number: ClassVar[Callable[[str, object, object], Any]] = _no_number
+    """What a size and a float make: a tensor, once ops/operators.py has installed how."""
     _hash: int
     _text: str
 
@@ -101,6 +107,20 @@ class Expression:
     def __rmod__(self, other: Size) -> Size:
         return _apply(modulo, other, self)
 
+    def __pow__(self, other: Any) -> Any:
+        if isinstance(other, int) and other >= 0:
+            return product((self,) * other)
+        return _apply_number("pow", self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _apply_number("pow", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _apply_number("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _apply_number("divide", other, self)
+
 
 Size = int | Expression
 
@@ -112,7 +132,17 @@ def _apply(function: Callable[[Size, Size], Size], left: object, right: object) 
     left, right = _plain(left), _plain(right)
     if isinstance(left, int | Expression) and isinstance(right, int | Expression):
         return function(left, right)
-    return NotImplemented  # type: ignore[no-any-return]
+    return _apply_number(_NUMBER_NAMES.get(function.__name__, function.__name__), left, right)  # type: ignore[no-any-return]
+
+
+_NUMBER_NAMES = {"modulo": "remainder"}
+
+
+def _apply_number(name: str, left: object, right: object) -> Any:
+    """An operator between a size and a number that is no size; leaves the rest to `right`."""
+    if isinstance(left, Expression | Real) and isinstance(right, Expression | Real):
+        return Expression.beside_number(name, left, right)
+    return NotImplemented
 
 
 def _plain(value: object) -> object:

@@ -33,7 +33,7 @@ NUMBERS = (0.0, 1.0, -1.0, 2.0, 0.5, 3.0, -0.0, -2.5, 1e-3, 100.0, float("inf"),
 class Builder:
     """What a graph under construction has so far.
 
-    `is_smooth` asks for ops with a derivative only, on tame numbers; `may_be_empty` says that named
+    `states` are the variables of generators, which keep their first values. `is_smooth` asks for ops with a derivative only, on tame numbers; `may_be_empty` says that named
     sizes can be 0, so that nothing may need an element of theirs.
     """
 
@@ -44,6 +44,7 @@ class Builder:
     may_be_empty: bool = False
     inputs: list[Tensor] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
+    states: list[Variable] = field(default_factory=list)
     pool: list[Tensor] = field(default_factory=list)
 
     # Choices --------------------------------------------------------------------------------------

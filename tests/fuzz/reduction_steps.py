@@ -7,7 +7,7 @@ from tests.fuzz.builder import Builder, is_small
 from graphdl.graph.nodes import Tensor
 from graphdl.ops import elementwise as e
 from graphdl.ops import indexing, reduction
-from graphdl.ops.arguments import broadcast, cast, size_tensor
+from graphdl.ops.arguments import broadcast, cast, filled, size_tensor
 from graphdl.ops.contraction import dot_general
 from graphdl.typesystem.dtype import bool_, int32, int64
 from graphdl.typesystem.tensor_type import Shape
@@ -122,7 +122,8 @@ def _indices(builder: Builder, x: Tensor, axis: int, shape: Shape) -> Tensor:
     dtype = builder.choose((int64, int32))
     if shape and builder.flip():
         counted = builder.iota(dtype, shape)
-        return e.subtract(counted, builder.constant_like(dtype, shape))
+        moved: Tensor = e.subtract(counted, filled(builder.integer(0, 3), dtype, shape))
+        return moved
     indices = builder.like(dtype, shape)
     count = broadcast(size_tensor(x.shape[axis], dtype), shape)
     inside: Tensor = e.remainder(indices, count)

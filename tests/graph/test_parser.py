@@ -17,6 +17,7 @@ from graphdl.graph.verifier import verify
 from graphdl.ops import elementwise as e
 from graphdl.ops import leaves
 from graphdl.ops.arguments import literal
+from graphdl.ops.effect import print_
 from graphdl.ops.table import OPS
 from graphdl.source_location import SourceLocation
 from graphdl.typesystem.dtype import ALL, float32, float64
@@ -162,6 +163,18 @@ def test_a_mistake_is_named_with_its_line(old: str, new: str, complaint: str) ->
 def test_nothing_may_follow() -> None:
     with pytest.raises(ArgumentError, match="line 13: nothing may follow"):
         parse(MULTIPLE + "  junk\n", OPS)
+
+
+def test_effects_keep_their_order() -> None:
+    x = leaf("placeholder", "x", float32, ())
+    first, second, third = (print_(x, message=word) for word in ("first", "second", "third"))
+    graph = Graph((x,), (third, first, second))
+    assert text(graph, with_comments=False).count(" step ") == 3
+    again = roundtrip(graph)
+    messages = sorted(again.nodes(), key=lambda node: node.serial)
+    assert [node.attributes["message"] for node in messages] == ["first", "second", "third"]
+    in_order = Graph((x,), (first, second, third))
+    assert " step " not in text(in_order)
 
 
 def test_text_is_golden(golden: Golden) -> None:

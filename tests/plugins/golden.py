@@ -35,7 +35,7 @@ class Golden:
         return self.read() == other
 
     def __repr__(self) -> str:
-        return f"{self.path.relative_to(_DIRECTORY)}:\n{self.read() or '(no such file)'}"
+        return f"{self.path.name}:\n{self.read() or '(no such file)'}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,11 +18,13 @@ from graphdl.backends.cpu.entry_tables import (
     Descriptor,
     make_builtin,
     plan_entry,
+    reads_array_structs,
 )
 from graphdl.backends.cpu.generate import generate, module_text
 from graphdl.backends.cpu.host_calls import HostCalls, HostFunction, print_value
 from graphdl.backends.cpu.load import DRIVER_LEVEL, Library, assembly, link, version
 from graphdl.backends.cpu.pool import PARALLEL_FOR
+from graphdl.backends.cpu.portable_entry import PortableEntry
 from graphdl.backends.cpu.recipes import tile
 from graphdl.backends.cpu.shared_code import (
     object_cache,
@@ -83,7 +85,7 @@ class NativeProgram:
     @cached_property
     def modules(self) -> tuple[str, ...]:
         """The LLVM modules, in the order of `objects`: the driver, then the kernels."""
-        return _modules(self.program, self.tiled, self.target)
+        return _modules(self.program, self.tiled, self.target, self.numerics)
 
     @property
     def llvm(self) -> str:
@@ -136,10 +138,16 @@ class Connected:
         descriptor[Field.RELEASE] = 0 if host_calls.address else RELEASE_COST
         self.descriptor = descriptor
         self.set_threads(threads)
-        state = (descriptor.table.ctypes.data, descriptor, native, host_calls)
-        addresses = shared_addresses()
-        self.call: Callable[..., Any] = make_builtin(addresses[CALL], state)
-        self.strict: Callable[..., Any] = make_builtin(addresses[CALL_STRICT], state)
+        self.call: Callable[..., Any]
+        self.strict: Callable[..., Any]
+        if reads_array_structs():
+            state = (descriptor.table.ctypes.data, descriptor, native, host_calls)
+            addresses = shared_addresses()
+            self.call = make_builtin(addresses[CALL], state)
+            self.strict = make_builtin(addresses[CALL_STRICT], state)
+        else:
+            portable = PortableEntry(program, native.plan, descriptor)
+            self.call, self.strict = portable.call, portable.strict
 
     def set_threads(self, count: int) -> None:
         """Run with at most `count` threads from the next call on; results do not change."""
@@ -159,7 +167,7 @@ def compile_program(program: Program, target: CpuTarget, numerics: str = "fast")
     objects = _unpack(stored) if stored is not None else None
     if objects is None:
         tiled = _tile_all(program, target, numerics)
-        driver, *kernels = _modules(program, tiled, target)
+        driver, *kernels = _modules(program, tiled, target, numerics)
         code = [object_code(driver, target, DRIVER_LEVEL)]
         objects = (*code, *(object_code(module, target) for module in kernels))
         store.put(key, _pack(objects))
@@ -182,24 +190,41 @@ def _canonical(kernel: Kernel) -> Kernel:
     return replace(plain, name=f"k{hash_key((kernel_text(plain),))[:20]}")
 
 
-@cache
+_KEPT_KERNELS = 2048
+_tiled_kernels: dict[tuple[str, CpuTarget, str], TiledKernel] = {}
+_texts: dict[tuple[str, CpuTarget, str], str] = {}
+
+
 def _tiled(kernel: Kernel, target: CpuTarget, numerics: str) -> TiledKernel:
-    return tile(kernel, target, numerics)
+    """What the recipes make of a canonical kernel, whose name stands for its text."""
+    key = (kernel.name, target, numerics)
+    if key not in _tiled_kernels:
+        if len(_tiled_kernels) >= _KEPT_KERNELS:
+            _tiled_kernels.clear()
+        _tiled_kernels[key] = tile(kernel, target, numerics)
+    return _tiled_kernels[key]
 
 
-@cache
-def _function_text(function: Kernel | str, target: CpuTarget) -> str:
-    text = function if isinstance(function, str) else generate(function, target)
-    return module_text([text], target)
+def _function_text(function: Kernel | str, target: CpuTarget, numerics: str) -> str:
+    """The LLVM module of one function."""
+    if isinstance(function, str):
+        return module_text([function], target)
+    key = (function.name, target, numerics)
+    if key not in _texts:
+        if len(_texts) >= _KEPT_KERNELS:
+            _texts.clear()
+        _texts[key] = module_text([generate(function, target)], target)
+    return _texts[key]
 
 
 def _modules(
-    program: Program, tiled: Mapping[str, TiledKernel], target: CpuTarget
+    program: Program, tiled: Mapping[str, TiledKernel], target: CpuTarget, numerics: str
 ) -> tuple[str, ...]:
     plan = plan_entry(program)
     driver, _ = write_driver(program, tiled, plan.dimensions)
-    functions = {each: None for kernel in tiled.values() for each in kernel.functions}
-    return (driver, *(_function_text(each, target) for each in functions))
+    functions = (each for kernel in tiled.values() for each in kernel.functions)
+    texts = dict.fromkeys(_function_text(each, target, numerics) for each in functions)
+    return (driver, *texts)
 
 
 # Keys ---------------------------------------------------------------------------------------------

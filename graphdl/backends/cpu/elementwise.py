@@ -1,20 +1,21 @@
 """Lanes over a parallel axis: elementwise kernels, column reductions, scans along another axis.
 
-The axis with the most unit strides becomes VECTOR lanes; the other parallel axes become tasks, or,
-where there are none, blocks of the axis itself. Main loop without masks, then a masked tail:
+The axis with the most unit strides becomes VECTOR lanes; the other parallel axes become tasks, and
+blocks of the axis itself where there are none, or where each point is long. Main loop without masks, then a masked tail:
 
-    parallel i0 in 0:n0                parallel t in 0:(n0+1023)//1024
-        b1[i0] = exp(b0[i0])               serial j in t*1024:min(n0//32*32, t*1024+1024) step 32
-                                               vector v in 0:32
-                                                   b1[j+v] = exp(b0[j+v])
-                                           serial j in max(n0//32*32, t*1024):min(n0, …) step 16
-                                               vector v in 0:16
-                                                   b1[j+v] = exp(b0[j+v] if j+v < n0) if j+v < n0
+    parallel i0 in 0:n0            parallel t in 0:(n0+1023)//1024
+        b1[i0] = abs(b0[i0])           serial j in t*1024:min(n0//32*32, t*1024+1024) step 32
+                                           vector v in 0:32
+                                               b1[j+v] = abs(b0[j+v])
+                                       serial m in max(n0//32*32, t*1024):min(n0, …) step 16
+                                           vector v in 0:16
+                                               b1[m+v] = abs(b0[m+v]), both only where m+v < n0
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphdl.backends.cpu.columns import Serializer
 from graphdl.backends.cpu.nests import (
@@ -43,6 +44,7 @@ from graphdl.kernel.nodes import (
     LoopKind,
     Statement,
     Store,
+    Sweep,
 )
 from graphdl.typesystem.dtype import int64
 from graphdl.typesystem.expression import (
@@ -57,6 +59,9 @@ from graphdl.typesystem.expression import (
 BLOCK = 1024
 """Elements of one task where the lanes' axis is the only one."""
 
+ROWS = 16
+"""Iterations of a crossing axis that one task runs: float32 elements of a cache line."""
+
 _STORE_WEIGHT = 4
 
 
@@ -65,32 +70,58 @@ def tile_lanes(nest: Nest, target: CpuTarget) -> TiledKernel | None:
     axis = choose_axis(nest)
     if axis is None:
         return None
-    body = Serializer().body(nest.body)
-    lane = axis.symbol
+    is_flat = not any(isinstance(each, Sweep | Loop) for each in walk(nest.body))
+    crossing = _crossing_axis(nest, axis) if is_flat else None
     native = target.lanes(widest_bits(nest))
-    wide = native * unroll_factor(nest, target)
-    others = tuple(loop for loop in nest.loops if loop is not axis)
-    lanes = _Lanes(axis, body, native, wide)
-    if others:
-        task, count, lets = make_tasks(others)
-        inner: tuple[Statement, ...] = (*lets, *lanes.loops(0, axis.stop))
-        points = axis.stop
-    else:
-        task, count = Symbol("task"), (axis.stop + (BLOCK - 1)) // BLOCK
-        inner = lanes.loops(task * BLOCK, minimum(axis.stop, task * BLOCK + BLOCK))
-        points = minimum(axis.stop, BLOCK)
+    wide = native if crossing else native * unroll_factor(nest, target)
+    tasks = [_blocked(loop, ROWS) if loop is crossing else loop
+             for loop in nest.loops if loop is not axis]  # fmt: skip
+    size = BLOCK if is_flat else wide
+    is_blocked = not tasks or not is_flat
+    if is_blocked:
+        tasks.append(_blocked(axis, size))
+    lanes = _Lanes(axis, Serializer().body(nest.body), native, wide, crossing)
+    task, count, lets = make_tasks(tasks)
+    inner = lanes.loops(*(_block_range(axis, size) if is_blocked else (0, axis.stop)))
+    loop = Loop(task, 0, count, 1, LoopKind.PARALLEL, (*lets, *inner))
     kernel = nest.kernel
-    loop = Loop(task, 0, count, 1, LoopKind.PARALLEL, inner)
     function = Kernel(kernel.name, kernel.sizes, kernel.buffers, (loop,))
-    per_point = cost(nest.buffers(), nest.body, lane)
+    points = minimum(axis.stop, size) if is_blocked else axis.stop
+    if crossing is not None:
+        points = points * minimum(ROWS, crossing.stop)
+    per_point = cost(nest.buffers(), nest.body, axis.symbol)
     return TiledKernel(kernel.name, (function,), count, per_point * points)
 
 
-class _Lanes:
-    """The loops over one range of the lanes' axis."""
+def _blocked(loop: Loop, size: int) -> Loop:
+    """The loop over blocks of a loop's iterations."""
+    return replace(loop, symbol=_block_symbol(loop), stop=(loop.stop + (size - 1)) // size)
 
-    def __init__(self, axis: Loop, body: Sequence[Statement], native: int, wide: int) -> None:
+
+def _block_symbol(loop: Loop) -> Symbol:
+    return Symbol(f"{loop.symbol.name}_block")
+
+
+def _block_range(loop: Loop, size: int) -> tuple[Size, Size]:
+    """Where a block of the loop starts and stops."""
+    start = _block_symbol(loop) * size
+    return start, minimum(loop.stop, start + size)
+
+
+class _Lanes:
+    """The loops over one range of the lanes' axis. A crossing axis runs inside, ROWS iterations at
+    a time, so that lines of memory fetched for one row are still in cache for the next."""
+
+    def __init__(
+        self,
+        axis: Loop,
+        body: Sequence[Statement],
+        native: int,
+        wide: int,
+        crossing: Loop | None = None,
+    ) -> None:
         self.axis, self.body, self.native, self.wide = axis, body, native, wide
+        self.crossing = crossing
 
     def loops(self, start: Size, stop: Size) -> tuple[Statement, ...]:
         """Full vectors of `wide` lanes, then masked vectors of `native` lanes."""
@@ -106,14 +137,29 @@ class _Lanes:
 
     def _loop(self, name: str, start: Size, stop: Size, lanes: int, is_masked: bool) -> Loop:
         base, lane = Symbol(name), Symbol(f"{name}v")
-        body = self.body
+        symbol, body = self.axis.symbol, self.body
         if is_masked:
-            body = mask_lanes(
-                body, self.axis.symbol, Comparison(self.axis.symbol, "<", self.axis.stop)
-            )
-        body = replace_symbols(body, {self.axis.symbol: base + lane})
-        vector = Loop(lane, 0, lanes, 1, LoopKind.VECTOR, body)
-        return Loop(base, start, stop, lanes, LoopKind.SERIAL, (vector,))
+            body = mask_lanes(body, symbol, Comparison(symbol, "<", self.axis.stop))
+        body = replace_symbols(body, {symbol: base + lane})
+        inner = Loop(lane, 0, lanes, 1, LoopKind.VECTOR, body)
+        if self.crossing is not None:
+            first, last = _block_range(self.crossing, ROWS)
+            inner = Loop(self.crossing.symbol, first, last, 1, LoopKind.SERIAL, (inner,))
+        return Loop(base, start, stop, lanes, LoopKind.SERIAL, (inner,))
+
+
+def _crossing_axis(nest: Nest, axis: Loop) -> Loop | None:
+    """The parallel loop along which an access is contiguous that strides along `axis`: a
+    transposition. None when there is none."""
+    buffers = nest.buffers()
+    for access in accesses(nest.body):
+        buffer = buffers[access.buffer]
+        if stride(buffer, access.index, axis.symbol) in (0, 1, None):
+            continue
+        for loop in nest.loops:
+            if loop is not axis and stride(buffer, access.index, loop.symbol) == 1:
+                return loop
+    return None
 
 
 def choose_axis(nest: Nest) -> Loop | None:

@@ -38,6 +38,7 @@ def _cache_at(directory: str, limit: int) -> ObjectCache:
     return ObjectCache(directory, limit)
 
 
+_KEPT_OBJECTS = 2048
 _kept: dict[str, bytes] = {}
 
 
@@ -51,6 +52,8 @@ def object_code(text: str, target: CpuTarget, level: int = KERNEL_LEVEL) -> byte
         if found is None:
             found = compile_object(text, target, level=level)
             store.put(key, found)
+        if len(_kept) >= _KEPT_OBJECTS:
+            _kept.clear()
         _kept[key] = found
     return found
 

@@ -40,13 +40,50 @@ Place = tuple[str, int]
 
 
 def collapse_axes(kernel: Kernel) -> Kernel:
-    """Merge axes until no two adjacent ones can be merged. Returns `kernel` itself if none can."""
+    """Drop buffer axes of extent 1, then merge until no two adjacent axes can be merged. Returns
+    `kernel` itself if there is nothing to do."""
+    kernel = _squeeze(kernel)
     while True:
         uses = _Uses(kernel)
         merges = _find_merges(uses)
         if not merges:
             return kernel
         kernel = _apply(kernel, merges, uses.extents)
+
+
+def _squeeze(kernel: Kernel) -> Kernel:
+    ones = {
+        (buffer.name, place)
+        for buffer in kernel.buffers
+        for place, size in enumerate(buffer.shape)
+        if size == 1
+    }
+    if not ones:
+        return kernel
+    buffers = tuple(
+        replace(buffer, shape=tuple(size for size in buffer.shape if size != 1))
+        for buffer in kernel.buffers
+    )
+    return replace(kernel, buffers=buffers, body=_Squeezer(ones).body(kernel.body))
+
+
+class _Squeezer(Rewriter):
+    """Drops the subscripts at some places; they can only be 0."""
+
+    def __init__(self, ones: set[Place]) -> None:
+        self.ones = ones
+
+    def _kept(self, buffer: str, index: tuple[Size, ...]) -> tuple[Size, ...]:
+        return tuple(
+            size for place, size in enumerate(index) if (buffer, place) not in self.ones
+        )
+
+    def load(self, load: Load) -> Value:
+        return replace(load, index=self._kept(load.buffer, load.index))
+
+    def store(self, store: Store) -> Iterable[Statement]:
+        value = self.value(store.value)
+        return (replace(store, index=self._kept(store.buffer, store.index), value=value),)
 
 
 class _Uses(Rewriter):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from graphdl.errors import ArgumentError, DTypeError
 from graphdl.graph.nodes import Tensor
 from graphdl.graph.op import Op
@@ -15,16 +12,16 @@ from graphdl.ops.arguments import (
     as_tensor,
     broadcast_operands,
     cast,
-    filled,
     operand_lines,
     promote_operands,
 )
-from graphdl.typesystem.dtype import as_dtype, bool_, float32
+from graphdl.typesystem.dtype import as_dtype, float32
 
 _NO_BOOL = "bool has no arithmetic: convert with gd.astype(x, 'int32'), or use logical functions"
 
 
-def _unary(op: Op, name: str, x: Operand) -> Tensor:
+def unary(op: Op, name: str, x: Operand) -> Tensor:
+    """`op` on one operand, as it is."""
     result: Tensor = op(as_tensor(x, name))
     return result
 
@@ -32,13 +29,13 @@ def _unary(op: Op, name: str, x: Operand) -> Tensor:
 def _floating(op: Op, name: str, x: Operand) -> Tensor:
     """Integers and bools are computed in float32."""
     tensor = as_tensor(x, name)
-    return _unary(op, name, tensor if tensor.dtype.is_floating else cast(tensor, float32))
+    return unary(op, name, tensor if tensor.dtype.is_floating else cast(tensor, float32))
 
 
 def _rounding(op: Op, name: str, x: Operand) -> Tensor:
     """Integers are their own rounding."""
     tensor = as_tensor(x, name)
-    return tensor if tensor.dtype.is_integer else _unary(op, name, tensor)
+    return tensor if tensor.dtype.is_integer else unary(op, name, tensor)
 
 
 def _numeric(name: str, x: Operand) -> Tensor:
@@ -48,15 +45,8 @@ def _numeric(name: str, x: Operand) -> Tensor:
     return tensor
 
 
-def apply_binary(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
-    """`op` on two operands of any mix, promoted and broadcast."""
-    left, right = promote_operands(name, x, y)
-    left, right = broadcast_operands(name, left, right)
-    result: Tensor = op(left, right)
-    return result
-
-
-def _arithmetic(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
+def arithmetic(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
+    """`op` on two operands, promoted and broadcast; two bools are refused."""
     left, right = promote_operands(name, x, y)
     if left.dtype.is_bool:
         lines = operand_lines(lhs=left, rhs=right)
@@ -76,27 +66,6 @@ def _floating_binary(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
     return result
 
 
-def _bits(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
-    left, right = promote_operands(name, x, y)
-    if left.dtype.is_floating:
-        lines = operand_lines(lhs=left, rhs=right)
-        raise DTypeError(f"{name}: needs integers or bools, got {left.dtype}", details=lines)
-    left, right = broadcast_operands(name, left, right)
-    result: Tensor = op(left, right)
-    return result
-
-
-def _as_bool(x: Operand, name: str) -> Tensor:
-    tensor = as_tensor(x, name)
-    return tensor if tensor.dtype.is_bool else cast(tensor, bool_)
-
-
-def _logical(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
-    left, right = broadcast_operands(name, _as_bool(x, name), _as_bool(y, name))
-    result: Tensor = op(left, right)
-    return result
-
-
 # Arithmetic ---------------------------------------------------------------------------------------
 
 
@@ -106,7 +75,7 @@ def add(x: Operand, y: Operand) -> Tensor:
     >>> gd.add([5, 6], 4).eval().tolist()
     [9, 10]
     """
-    return _arithmetic(raw.add, "add", x, y)
+    return arithmetic(raw.add, "add", x, y)
 
 
 def subtract(x: Operand, y: Operand) -> Tensor:
@@ -115,7 +84,7 @@ def subtract(x: Operand, y: Operand) -> Tensor:
     >>> gd.subtract([5, 6], 4).eval().tolist()
     [1, 2]
     """
-    return _arithmetic(raw.subtract, "subtract", x, y)
+    return arithmetic(raw.subtract, "subtract", x, y)
 
 
 def multiply(x: Operand, y: Operand) -> Tensor:
@@ -124,7 +93,7 @@ def multiply(x: Operand, y: Operand) -> Tensor:
     >>> gd.multiply([5, 6], 4).eval().tolist()
     [20, 24]
     """
-    return _arithmetic(raw.multiply, "multiply", x, y)
+    return arithmetic(raw.multiply, "multiply", x, y)
 
 
 def divide(x: Operand, y: Operand) -> Tensor:
@@ -142,7 +111,7 @@ def floor_divide(x: Operand, y: Operand) -> Tensor:
     >>> gd.floor_divide([5, 6], 4).eval().tolist()
     [1, 1]
     """
-    return _arithmetic(raw.floor_divide, "floor_divide", x, y)
+    return arithmetic(raw.floor_divide, "floor_divide", x, y)
 
 
 def remainder(x: Operand, y: Operand) -> Tensor:
@@ -151,39 +120,29 @@ def remainder(x: Operand, y: Operand) -> Tensor:
     >>> gd.remainder([5, 6], 4).eval().tolist()
     [1, 2]
     """
-    return _arithmetic(raw.remainder, "remainder", x, y)
+    return arithmetic(raw.remainder, "remainder", x, y)
 
 
 def pow(x: Operand, y: Operand) -> Tensor:
-    """x to the power y. A small constant whole y is multiplied out.
+    """x to the power y. A constant power of 1, 2 or 3 is multiplied out.
 
     >>> gd.pow([1, 2, 3], 3).eval().tolist()
     [1, 8, 27]
     """
-    if isinstance(y, int) and not isinstance(y, bool) and isinstance(x, Tensor):
-        multiplied = _small_power(x, y)
-        if multiplied is not None:
-            return multiplied
-    if isinstance(y, float) and isinstance(x, Tensor) and x.dtype.is_floating:
-        multiplied = _simple_root(x, y)
-        if multiplied is not None:
-            return multiplied
-    return _arithmetic(raw.power, "pow", x, y)
+    multiplied = _multiplied_out(x, y)
+    return arithmetic(raw.power, "pow", x, y) if multiplied is None else multiplied
 
 
-def _small_power(x: Tensor, exponent: int) -> Tensor | None:
-    if x.dtype.is_bool or not 1 <= exponent <= 3:
+def _multiplied_out(x: Operand, exponent: Operand) -> Tensor | None:
+    if not isinstance(x, Tensor) or isinstance(exponent, bool) or x.dtype.is_bool:
+        return None
+    is_plain = isinstance(exponent, int) or (isinstance(exponent, float) and x.dtype.is_floating)
+    if not (is_plain and exponent in (1, 2, 3)):
         return None
     result = x
-    for _ in range(exponent - 1):
+    for _ in range(int(exponent) - 1):
         result = raw.multiply(result, x)
     return result
-
-
-def _simple_root(x: Tensor, exponent: float) -> Tensor | None:
-    if exponent in (1.0, 2.0, 3.0):
-        return _small_power(x, int(exponent))
-    return None
 
 
 def atan2(y: Operand, x: Operand) -> Tensor:
@@ -201,7 +160,7 @@ def maximum(x: Operand, y: Operand) -> Tensor:
     >>> gd.maximum([5, 6], 4).eval().tolist()
     [5, 6]
     """
-    return _arithmetic(raw.maximum, "maximum", x, y)
+    return arithmetic(raw.maximum, "maximum", x, y)
 
 
 def minimum(x: Operand, y: Operand) -> Tensor:
@@ -210,7 +169,7 @@ def minimum(x: Operand, y: Operand) -> Tensor:
     >>> gd.minimum([5, 6], 4).eval().tolist()
     [4, 4]
     """
-    return _arithmetic(raw.minimum, "minimum", x, y)
+    return arithmetic(raw.minimum, "minimum", x, y)
 
 
 def negative(x: Operand) -> Tensor:
@@ -219,7 +178,7 @@ def negative(x: Operand) -> Tensor:
     >>> gd.negative([1, -2]).eval().tolist()
     [-1, 2]
     """
-    return _unary(raw.negative, "negative", _numeric("negative", x))
+    return unary(raw.negative, "negative", _numeric("negative", x))
 
 
 def positive(x: Operand) -> Tensor:
@@ -237,7 +196,7 @@ def abs(x: Operand) -> Tensor:
     >>> gd.abs([1, -2]).eval().tolist()
     [1, 2]
     """
-    return _unary(raw.abs_, "abs", _numeric("abs", x))
+    return unary(raw.abs_, "abs", _numeric("abs", x))
 
 
 def sign(x: Operand) -> Tensor:
@@ -246,7 +205,7 @@ def sign(x: Operand) -> Tensor:
     >>> gd.sign([5.0, -2.0, 0.0]).eval().tolist()
     [1.0, -1.0, 0.0]
     """
-    return _unary(raw.sign, "sign", _numeric("sign", x))
+    return unary(raw.sign, "sign", _numeric("sign", x))
 
 
 def square(x: Operand) -> Tensor:
@@ -314,8 +273,8 @@ def trunc(x: Operand) -> Tensor:
 def exp(x: Operand) -> Tensor:
     """e to the power x.
 
-    >>> gd.exp([0.0, 1.0]).eval().round(4).tolist()
-    [1.0, 2.7183001041412354]
+    >>> gd.exp([0.0, 1.0]).eval()
+    array([1.       , 2.7182817], dtype=float32)
     """
     return _floating(raw.exp, "exp", x)
 
@@ -323,8 +282,8 @@ def exp(x: Operand) -> Tensor:
 def exp2(x: Operand) -> Tensor:
     """2 to the power x.
 
-    >>> gd.exp2([0.0, 1.0]).eval().round(4).tolist()
-    [1.0, 2.0]
+    >>> gd.exp2([0.0, 1.0]).eval()
+    array([1., 2.], dtype=float32)
     """
     return pow(2.0, x)
 
@@ -332,8 +291,8 @@ def exp2(x: Operand) -> Tensor:
 def expm1(x: Operand) -> Tensor:
     """exp(x) - 1, accurate near 0.
 
-    >>> gd.expm1([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 1.7182999849319458]
+    >>> gd.expm1([0.0, 1.0]).eval()
+    array([0.       , 1.7182819], dtype=float32)
     """
     return _floating(raw.expm1, "expm1", x)
 
@@ -341,8 +300,8 @@ def expm1(x: Operand) -> Tensor:
 def log(x: Operand) -> Tensor:
     """The natural logarithm.
 
-    >>> gd.log([1.0, 2.0]).eval().round(4).tolist()
-    [0.0, 0.6930999755859375]
+    >>> gd.log([1.0, 2.0]).eval()
+    array([0.       , 0.6931472], dtype=float32)
     """
     return _floating(raw.log, "log", x)
 
@@ -350,8 +309,8 @@ def log(x: Operand) -> Tensor:
 def log2(x: Operand) -> Tensor:
     """The logarithm to base 2.
 
-    >>> gd.log2([1.0, 2.0]).eval().round(4).tolist()
-    [0.0, 1.0]
+    >>> gd.log2([1.0, 2.0]).eval()
+    array([0., 1.], dtype=float32)
     """
     return multiply(log(x), 1.4426950408889634)
 
@@ -359,8 +318,8 @@ def log2(x: Operand) -> Tensor:
 def log10(x: Operand) -> Tensor:
     """The logarithm to base 10.
 
-    >>> gd.log10([1.0, 2.0]).eval().round(4).tolist()
-    [0.0, 0.3009999990463257]
+    >>> gd.log10([1.0, 2.0]).eval()
+    array([0.     , 0.30103], dtype=float32)
     """
     return multiply(log(x), 0.4342944819032518)
 
@@ -368,8 +327,8 @@ def log10(x: Operand) -> Tensor:
 def log1p(x: Operand) -> Tensor:
     """log(1 + x), accurate near 0.
 
-    >>> gd.log1p([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 0.6930999755859375]
+    >>> gd.log1p([0.0, 1.0]).eval()
+    array([0.       , 0.6931472], dtype=float32)
     """
     return _floating(raw.log1p, "log1p", x)
 
@@ -377,8 +336,8 @@ def log1p(x: Operand) -> Tensor:
 def sqrt(x: Operand) -> Tensor:
     """The square root.
 
-    >>> gd.sqrt([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 1.0]
+    >>> gd.sqrt([0.0, 1.0]).eval()
+    array([0., 1.], dtype=float32)
     """
     return _floating(raw.sqrt, "sqrt", x)
 
@@ -395,8 +354,8 @@ def rsqrt(x: Operand) -> Tensor:
 def sin(x: Operand) -> Tensor:
     """The sine of radians.
 
-    >>> gd.sin([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 0.8414999842643738]
+    >>> gd.sin([0.0, 1.0]).eval()
+    array([0.        , 0.84147096], dtype=float32)
     """
     return _floating(raw.sin, "sin", x)
 
@@ -404,8 +363,8 @@ def sin(x: Operand) -> Tensor:
 def cos(x: Operand) -> Tensor:
     """The cosine of radians.
 
-    >>> gd.cos([0.0, 1.0]).eval().round(4).tolist()
-    [1.0, 0.5403000116348267]
+    >>> gd.cos([0.0, 1.0]).eval()
+    array([1.       , 0.5403023], dtype=float32)
     """
     return _floating(raw.cos, "cos", x)
 
@@ -413,8 +372,8 @@ def cos(x: Operand) -> Tensor:
 def tan(x: Operand) -> Tensor:
     """The tangent of radians.
 
-    >>> gd.tan([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 1.5573999881744385]
+    >>> gd.tan([0.0, 1.0]).eval()
+    array([0.       , 1.5574077], dtype=float32)
     """
     return _floating(raw.tan, "tan", x)
 
@@ -422,8 +381,8 @@ def tan(x: Operand) -> Tensor:
 def asin(x: Operand) -> Tensor:
     """The inverse sine in radians.
 
-    >>> gd.asin([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 1.5707999467849731]
+    >>> gd.asin([0.0, 1.0]).eval()
+    array([0.       , 1.5707964], dtype=float32)
     """
     return _floating(raw.asin, "asin", x)
 
@@ -431,8 +390,8 @@ def asin(x: Operand) -> Tensor:
 def acos(x: Operand) -> Tensor:
     """The inverse cosine in radians.
 
-    >>> gd.acos([0.0, 1.0]).eval().round(4).tolist()
-    [1.5707999467849731, 0.0]
+    >>> gd.acos([0.0, 1.0]).eval()
+    array([1.5707964, 0.       ], dtype=float32)
     """
     return _floating(raw.acos, "acos", x)
 
@@ -440,8 +399,8 @@ def acos(x: Operand) -> Tensor:
 def atan(x: Operand) -> Tensor:
     """The inverse tangent in radians.
 
-    >>> gd.atan([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 0.7853999733924866]
+    >>> gd.atan([0.0, 1.0]).eval()
+    array([0.       , 0.7853982], dtype=float32)
     """
     return _floating(raw.atan, "atan", x)
 
@@ -449,8 +408,8 @@ def atan(x: Operand) -> Tensor:
 def sinh(x: Operand) -> Tensor:
     """The hyperbolic sine.
 
-    >>> gd.sinh([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 1.1751999855041504]
+    >>> gd.sinh([0.0, 1.0]).eval()
+    array([0.       , 1.1752012], dtype=float32)
     """
     return _floating(raw.sinh, "sinh", x)
 
@@ -458,8 +417,8 @@ def sinh(x: Operand) -> Tensor:
 def cosh(x: Operand) -> Tensor:
     """The hyperbolic cosine.
 
-    >>> gd.cosh([0.0, 1.0]).eval().round(4).tolist()
-    [1.0, 1.5430999994277954]
+    >>> gd.cosh([0.0, 1.0]).eval()
+    array([1.       , 1.5430807], dtype=float32)
     """
     return _floating(raw.cosh, "cosh", x)
 
@@ -467,8 +426,8 @@ def cosh(x: Operand) -> Tensor:
 def tanh(x: Operand) -> Tensor:
     """The hyperbolic tangent.
 
-    >>> gd.tanh([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 0.7616000175476074]
+    >>> gd.tanh([0.0, 1.0]).eval()
+    array([0.       , 0.7615942], dtype=float32)
     """
     return _floating(raw.tanh, "tanh", x)
 
@@ -476,201 +435,10 @@ def tanh(x: Operand) -> Tensor:
 def erf(x: Operand) -> Tensor:
     """The error function: 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x.
 
-    >>> gd.erf([0.0, 1.0]).eval().round(4).tolist()
-    [0.0, 0.8427000045776367]
+    >>> gd.erf([0.0, 1.0]).eval()
+    array([0.       , 0.8427008], dtype=float32)
     """
     return _floating(raw.erf, "erf", x)
-
-
-# Comparison and logic -----------------------------------------------------------------------------
-
-
-def equal(x: Operand, y: Operand) -> Tensor:
-    """x == y, as bools.
-
-    >>> gd.equal([5, 6], 4).eval().tolist()
-    [False, False]
-    """
-    return apply_binary(raw.equal, "equal", x, y)
-
-
-def not_equal(x: Operand, y: Operand) -> Tensor:
-    """x != y, as bools.
-
-    >>> gd.not_equal([5, 6], 4).eval().tolist()
-    [True, True]
-    """
-    return apply_binary(raw.not_equal, "not_equal", x, y)
-
-
-def _ordered(op: Op, name: str, x: Operand, y: Operand) -> Tensor:
-    return _arithmetic(op, name, x, y)
-
-
-def less(x: Operand, y: Operand) -> Tensor:
-    """x < y, as bools.
-
-    >>> gd.less([5, 6], 4).eval().tolist()
-    [False, False]
-    """
-    return _ordered(raw.less, "less", x, y)
-
-
-def less_equal(x: Operand, y: Operand) -> Tensor:
-    """x <= y, as bools.
-
-    >>> gd.less_equal([5, 6], 4).eval().tolist()
-    [False, False]
-    """
-    return _ordered(raw.less_equal, "less_equal", x, y)
-
-
-def greater(x: Operand, y: Operand) -> Tensor:
-    """x > y, as bools.
-
-    >>> gd.greater([5, 6], 4).eval().tolist()
-    [True, True]
-    """
-    return _ordered(raw.greater, "greater", x, y)
-
-
-def greater_equal(x: Operand, y: Operand) -> Tensor:
-    """x >= y, as bools.
-
-    >>> gd.greater_equal([5, 6], 4).eval().tolist()
-    [True, True]
-    """
-    return _ordered(raw.greater_equal, "greater_equal", x, y)
-
-
-def logical_and(x: Operand, y: Operand) -> Tensor:
-    """Whether both are not zero.
-
-    >>> gd.logical_and([True, True], [True, False]).eval().tolist()
-    [True, False]
-    """
-    return _logical(raw.bitwise_and, "logical_and", x, y)
-
-
-def logical_or(x: Operand, y: Operand) -> Tensor:
-    """Whether either is not zero.
-
-    >>> gd.logical_or([True, True], [True, False]).eval().tolist()
-    [True, True]
-    """
-    return _logical(raw.bitwise_or, "logical_or", x, y)
-
-
-def logical_xor(x: Operand, y: Operand) -> Tensor:
-    """Whether exactly one is not zero.
-
-    >>> gd.logical_xor([True, True], [True, False]).eval().tolist()
-    [False, True]
-    """
-    return _logical(raw.bitwise_xor, "logical_xor", x, y)
-
-
-def logical_not(x: Operand) -> Tensor:
-    """Whether x is zero.
-
-    >>> gd.logical_not([True, False]).eval().tolist()
-    [False, True]
-    """
-    return _unary(raw.bitwise_not, "logical_not", _as_bool(x, "logical_not"))
-
-
-def isfinite(x: Operand) -> Tensor:
-    """Whether x is neither NaN nor infinite.
-
-    >>> gd.isfinite([1.0, np.inf, np.nan]).eval().tolist()
-    [True, False, False]
-    """
-    tensor = as_tensor(x, "isfinite")
-    if not tensor.dtype.is_floating:
-        return filled(True, bool_, tensor.shape)
-    return _unary(raw.is_finite, "isfinite", tensor)
-
-
-def isnan(x: Operand) -> Tensor:
-    """Whether x is NaN.
-
-    >>> gd.isnan([1.0, np.inf, np.nan]).eval().tolist()
-    [False, False, True]
-    """
-    tensor = as_tensor(x, "isnan")
-    result: Tensor = raw.not_equal(tensor, tensor)
-    return result
-
-
-def isinf(x: Operand) -> Tensor:
-    """Whether x is plus or minus infinity.
-
-    >>> gd.isinf([1.0, np.inf, np.nan]).eval().tolist()
-    [False, True, False]
-    """
-    tensor = as_tensor(x, "isinf")
-    if not tensor.dtype.is_floating:
-        return filled(False, bool_, tensor.shape)
-    size: Tensor = raw.abs_(tensor)
-    result: Tensor = raw.equal(size, filled(float("inf"), tensor.dtype, tensor.shape))
-    return result
-
-
-# Bits ---------------------------------------------------------------------------------------------
-
-
-def bitwise_and(x: Operand, y: Operand) -> Tensor:
-    """Bits set in both.
-
-    >>> gd.bitwise_and([12, 10], 6).eval().tolist()
-    [4, 2]
-    """
-    return _bits(raw.bitwise_and, "bitwise_and", x, y)
-
-
-def bitwise_or(x: Operand, y: Operand) -> Tensor:
-    """Bits set in either.
-
-    >>> gd.bitwise_or([12, 10], 6).eval().tolist()
-    [14, 14]
-    """
-    return _bits(raw.bitwise_or, "bitwise_or", x, y)
-
-
-def bitwise_xor(x: Operand, y: Operand) -> Tensor:
-    """Bits set in one of the two.
-
-    >>> gd.bitwise_xor([12, 10], 6).eval().tolist()
-    [10, 12]
-    """
-    return _bits(raw.bitwise_xor, "bitwise_xor", x, y)
-
-
-def bitwise_invert(x: Operand) -> Tensor:
-    """Every bit inverted; bools negated.
-
-    >>> gd.bitwise_invert([0, 5]).eval().tolist()
-    [-1, -6]
-    """
-    return _unary(raw.bitwise_not, "bitwise_invert", x)
-
-
-def bitwise_left_shift(x: Operand, y: Operand) -> Tensor:
-    """x * 2**y; 0 when y >= the width.
-
-    >>> gd.bitwise_left_shift([12, 10], 1).eval().tolist()
-    [24, 20]
-    """
-    return _bits(raw.shift_left, "bitwise_left_shift", x, y)
-
-
-def bitwise_right_shift(x: Operand, y: Operand) -> Tensor:
-    """floor(x / 2**y).
-
-    >>> gd.bitwise_right_shift([12, 10], 1).eval().tolist()
-    [6, 5]
-    """
-    return _bits(raw.shift_right_arithmetic, "bitwise_right_shift", x, y)
 
 
 # Choice and conversion ----------------------------------------------------------------------------
@@ -738,34 +506,3 @@ def bitcast(x: Operand, dtype: object) -> Tensor:
     """
     result: Tensor = raw.bitcast(as_tensor(x, "bitcast"), dtype=as_dtype(dtype))
     return result
-
-
-UNARY_OPERATORS: dict[str, Callable[[Any], Tensor]] = {
-    "negative": negative,
-    "positive": positive,
-    "abs": abs,
-    "bitwise_invert": bitwise_invert,
-}
-"""Array-API name -> function, for Tensor's unary operators."""
-
-BINARY_OPERATORS: dict[str, Callable[[Any, Any], Tensor]] = {
-    "add": add,
-    "subtract": subtract,
-    "multiply": multiply,
-    "divide": divide,
-    "floor_divide": floor_divide,
-    "remainder": remainder,
-    "pow": pow,
-    "equal": equal,
-    "not_equal": not_equal,
-    "less": less,
-    "less_equal": less_equal,
-    "greater": greater,
-    "greater_equal": greater_equal,
-    "bitwise_and": bitwise_and,
-    "bitwise_or": bitwise_or,
-    "bitwise_xor": bitwise_xor,
-    "bitwise_left_shift": bitwise_left_shift,
-    "bitwise_right_shift": bitwise_right_shift,
-}
-"""Array-API name -> function, for Tensor's binary operators."""

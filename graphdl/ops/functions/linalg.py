@@ -8,7 +8,7 @@ from graphdl.errors import ShapeError
 from graphdl.graph.nodes import Tensor
 from graphdl.ops import elementwise as raw
 from graphdl.ops.arguments import Operand, as_tensor, operand_lines
-from graphdl.ops.functions import elementwise
+from graphdl.ops.functions import elementwise, logic
 from graphdl.ops.functions.einsum import einsum
 from graphdl.ops.functions.movement import slice_axis
 from graphdl.ops.functions.reduction import Axis
@@ -68,7 +68,7 @@ def vector_norm(x: Operand, *, axis: Axis = None, ord: float = 2, keepdims: bool
     if ord == -inf:
         return min_of(size, axis=axis, keepdims=keepdims)
     if ord == 0:
-        hits = elementwise.astype(elementwise.not_equal(size, 0), size.dtype)
+        hits = elementwise.astype(logic.not_equal(size, 0), size.dtype)
         return sum_of(hits, axis=axis, keepdims=keepdims)
     if ord == 1:
         return sum_of(size, axis=axis, keepdims=keepdims)

@@ -29,7 +29,7 @@ from graphdl.ops.arguments import (
     operand_lines,
     with_dtype,
 )
-from graphdl.ops.functions.elementwise import less
+from graphdl.ops.functions.logic import less
 from graphdl.ops.state import Variable, make_variable
 from graphdl.typesystem.dtype import DType, as_dtype, bool_, float32, float64, uint32
 from graphdl.typesystem.promotion import weak_type
@@ -214,8 +214,8 @@ def uniform(
 ) -> Tensor:
     """Uniform in [minval, maxval): as many equal steps as the dtype has digits.
 
-    >>> gd.random.uniform(2, key=gd.random.key(7)).eval().round(4).tolist()
-    [0.9545999765396118, 0.7501999735832214]
+    >>> gd.random.uniform(2, key=gd.random.key(7)).eval()
+    array([0.9545971, 0.7501522], dtype=float32)
     """
     element = _float_dtype("uniform", dtype)
     sizes = parse_shape(shape, op="random.uniform")

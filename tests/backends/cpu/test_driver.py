@@ -6,15 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.backends.cpu.small_programs import (
-    N,
-    connect,
-    increment,
-    numbers,
-    program,
-    vector,
-    view,
-)
 
 from graphdl.backends.cpu.compile import compile_program
 from graphdl.backends.cpu.driver import number_statements
@@ -46,6 +37,15 @@ from graphdl.typesystem.expression import (
     modulo,
 )
 from graphdl.typesystem.tensor_type import TensorType
+from tests.backends.cpu.small_programs import (
+    N,
+    connect,
+    increment,
+    numbers,
+    program,
+    vector,
+    view,
+)
 
 INPUT, OUTPUT = view(Storage.INPUT), view(Storage.OUTPUT)
 FIRST = view(Storage.ARENA)
@@ -64,7 +64,9 @@ def test_intermediate_values_lie_in_the_arena() -> None:
 
 
 def test_copies_and_swaps_of_variables() -> None:
-    storages = [VariableStorage(name, numbers(5000) + start) for name, start in (("a", 0), ("b", 9))]
+    storages = [
+        VariableStorage(name, numbers(5000) + start) for name, start in (("a", 0), ("b", 9))
+    ]
     slots = tuple(Slot(each.name, vector(5000), each) for each in storages)
     first, second = (view(Storage.VARIABLE, position, size=5000) for position in (0, 1))
     statements = (Copy(first, view(Storage.OUTPUT, size=5000)), Swap(first, second))

@@ -11,15 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.backends.cpu.small_programs import (
-    N,
-    connect,
-    increment,
-    numbers,
-    program,
-    vector,
-    view,
-)
 
 from graphdl.backends.cpu.entry import Field
 from graphdl.backends.cpu.entry_tables import plan_entry, reads_array_structs
@@ -29,6 +20,15 @@ from graphdl.runtime.variable import VariableStorage
 from graphdl.typesystem.dtype import bfloat16, float64, int64
 from graphdl.typesystem.expression import Symbol
 from graphdl.typesystem.tensor_type import TensorType
+from tests.backends.cpu.small_programs import (
+    N,
+    connect,
+    increment,
+    numbers,
+    program,
+    vector,
+    view,
+)
 
 INPUT, OUTPUT = view(Storage.INPUT), view(Storage.OUTPUT)
 SIMPLE = program((increment(INPUT, OUTPUT),))
@@ -120,6 +120,25 @@ def test_a_size_can_be_bound_by_an_expression() -> None:
 def test_a_size_that_no_input_determines_is_a_bug() -> None:
     with pytest.raises(InternalError, match="determines the size n"):
         plan_entry(program((), inputs=(vector(N * N),)))
+
+
+def test_the_portable_entry_agrees_with_the_native_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    m = Symbol("m")
+    inputs = (vector(2 * N + 1), vector(m), vector(N * m))
+    statements = (Copy(view(Storage.INPUT, 1, size=m), view(Storage.OUTPUT, size=m)),
+                  increment(view(Storage.INPUT, 2, size=N * m), view(Storage.OUTPUT, 1, size=N * m),
+                            N * m))  # fmt: skip
+    made = program(statements, inputs=inputs, outputs=(vector(m), vector(N * m)), sizes=(N, m))
+    native = connect(made)
+    monkeypatch.setattr("graphdl.backends.cpu.compile.reads_array_structs", lambda: False)
+    portable = connect(made)
+    for sizes in ((5, 3, 6), (1, 4, 0), (5, 0, 0), (4, 3, 6), (5, 3, 7), (0, 1, 1)):
+        arguments = [numbers(size) for size in sizes]
+        expected, found = native.call(*arguments), portable.call(*arguments)
+        assert all(map(np.array_equal, expected, found)), sizes
+    assert portable.call("text") == FALLBACK
+    with pytest.raises(InternalError, match="do not fit"):
+        portable.strict("text")
 
 
 def test_several_outputs_and_none() -> None:
