@@ -90,7 +90,9 @@ def convert_argument(value: Any, dtype: DType, name: str, tensor: Tensor) -> Arr
     is_number = isinstance(value, bool | int | float)
     if not _is_allowed(given, dtype, is_python_int=is_number and given.is_integer):
         hint = f'convert it: {name}.astype("{dtype}")' if not is_number else None
-        raise DTypeError(f'"{name}" is {dtype}, got {given} data', details=(describe(tensor),), hint=hint)
+        raise DTypeError(
+            f'"{name}" is {dtype}, got {given} data', details=(describe(tensor),), hint=hint
+        )
     if given.is_integer and dtype.is_integer:
         _check_range(array, dtype, name, tensor)
     converted: Array = np.ascontiguousarray(convert(array, dtype)).reshape(array.shape)
@@ -111,7 +113,9 @@ def _as_array(value: Any, name: str, tensor: Tensor) -> Array:
     try:
         return np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise ArgumentError(f'"{name}" is not an array: {error}', details=(describe(tensor),)) from None
+        raise ArgumentError(
+            f'"{name}" is not an array: {error}', details=(describe(tensor),)
+        ) from None
 
 
 def _dtype_of(array: Array, name: str, tensor: Tensor) -> DType:

@@ -35,6 +35,7 @@ from graphdl.schedule.plan_memory import MemoryPlan, plan_memory
 from graphdl.schedule.widen_scatters import widen_scatters
 from graphdl.targets import Stages, code_texts, generate_code
 
+
 @dataclass(slots=True, eq=False)
 class Compilation:
     """Everything that one run of the pipeline made."""

@@ -86,7 +86,9 @@ class Explanation:
         lines += _section("copies", self.copies)
         lines += _section("passes", _pass_lines(self.passes))
         times = ", ".join(f"{name} {1e3 * spent:.1f} ms" for name, spent in self.seconds.items())
-        return "\n".join([*lines, f"compiled in {1e3 * sum(self.seconds.values()):.1f} ms: {times}"])
+        return "\n".join(
+            [*lines, f"compiled in {1e3 * sum(self.seconds.values()):.1f} ms: {times}"]
+        )
 
 
 def explain(compilation: Compilation) -> Explanation:

@@ -41,7 +41,9 @@ class Inspection:
             if name_of(node) == name and (id(node), 0) in self.values:
                 return Tensor(node)
         names = sorted({name_of(node) or "" for node in self.nodes} - {""})
-        raise ArgumentError(f'inspect: nothing is called "{name}"', hint=f"names: {', '.join(names)}")
+        raise ArgumentError(
+            f'inspect: nothing is called "{name}"', hint=f"names: {', '.join(names)}"
+        )
 
     @property
     def nan_counts(self) -> dict[str, int]:

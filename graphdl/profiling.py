@@ -104,9 +104,7 @@ def single_launch(launch: Launch, program: Program, sizes: Mapping[Symbol, int])
     numbers = tuple(evaluate(size, sizes) for size in launch.sizes)
     kernels = {launch.kernel: program.kernels[launch.kernel]}
     alone = Launch(launch.kernel, tuple(views), numbers)
-    return Program(
-        program.name, (), (), (), tuple(slots.values()), (), (), 0, kernels, (alone,)
-    )
+    return Program(program.name, (), (), (), tuple(slots.values()), (), (), 0, kernels, (alone,))
 
 
 def _best_time(call: Any) -> float:

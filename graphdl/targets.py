@@ -27,7 +27,9 @@ class Stages(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         if name not in self._texts:
-            raise ArgumentError(f"no stage is called {name!r}", hint=f"use {', '.join(self._texts)}")
+            raise ArgumentError(
+                f"no stage is called {name!r}", hint=f"use {', '.join(self._texts)}"
+            )
         return self._texts[name]()
 
     def __iter__(self) -> Iterator[str]:

@@ -23,10 +23,10 @@ from graphdl.graph.nodes import (
 from graphdl.graph.rebuild import substitute, substitute_sizes, transform, with_roots
 from graphdl.graph.structure import leaves_of
 from graphdl.ops import leaves
-from graphdl.ops.arguments import as_tensor, broadcast, cast
+from graphdl.ops.arguments import as_tensor, broadcast, cast, size_tensor
 from graphdl.ops.elementwise import bitwise_and, bitwise_not, bitwise_or, select
 from graphdl.ops.movement import broadcast_in_dim, reshape
-from graphdl.typesystem.expression import Size, Symbol, free_symbols
+from graphdl.typesystem.expression import Expression, Size, Symbol, free_symbols
 
 Key = tuple[int, int]
 
@@ -68,7 +68,7 @@ def trace(
     is_training = updates is not None if training is None else training
     structure = plain_structure(outputs)
     leaves_given = [] if outputs is None else leaves_of(structure)
-    tensors = tuple(as_tensor(leaf, "function") for leaf in leaves_given)
+    tensors = tuple(map(_as_value, leaves_given))
     wanted = read_updates(updates)
     graph = Graph(signature.inputs, tensors, tuple(wanted), name)
     graph = with_state_writes(graph, is_training)
@@ -109,7 +109,9 @@ def _refuse_repeated(tensors: Sequence[Tensor], names: Sequence[str]) -> None:
     named: dict[str, Tensor] = {}
     for tensor, name in zip(tensors, names, strict=True):
         if tensor.key in seen:
-            raise ArgumentError(f'function: "{name}" is an input twice', details=(describe(tensor),))
+            raise ArgumentError(
+                f'function: "{name}" is an input twice', details=(describe(tensor),)
+            )
         if name in named:
             raise ArgumentError(
                 f'function: two inputs are called "{name}"',
@@ -186,13 +188,18 @@ def plain_structure(outputs: object) -> Any:
     """Outputs with dataclasses written as dicts."""
     if isinstance(outputs, Mapping):
         return {key: plain_structure(value) for key, value in outputs.items()}
-    if is_dataclass(outputs) and not isinstance(outputs, type | Tensor):
+    if is_dataclass(outputs) and not isinstance(outputs, type | Tensor | Expression):
         return {each.name: plain_structure(getattr(outputs, each.name)) for each in fields(outputs)}
     if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
         return type(outputs)(*map(plain_structure, outputs))
     if isinstance(outputs, list | tuple):
         return type(outputs)(map(plain_structure, outputs))
     return outputs
+
+
+def _as_value(leaf: Any) -> Tensor:
+    """A tensor, a number, an array or a size as a tensor."""
+    return size_tensor(leaf) if isinstance(leaf, Expression) else as_tensor(leaf, "function")
 
 
 # Updates ------------------------------------------------------------------------------------------
@@ -222,7 +229,7 @@ def _read_update(variable: object, value: object) -> Update:
     if not isinstance(variable, Tensor) or variable.node.op is not leaves.variable:
         what = describe(variable) if isinstance(variable, Tensor) else repr(variable)
         raise ArgumentError(f"function: only variables can be updated, got {what}")
-    tensor = as_tensor(value, "function")  # type: ignore[arg-type]
+    tensor = _as_value(value)
     if not isinstance(value, Tensor) and tensor.dtype != variable.dtype:
         tensor = cast(tensor, variable.dtype)
     if tensor.ndim == 0 and variable.ndim and not isinstance(value, Tensor):

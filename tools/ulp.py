@@ -1,10 +1,9 @@
-"""Print how far each function errs: `python tools/ulp.py [--quick] [--dtype float32] [function …]`.
+"""Print how far each function errs: `python tools/ulp.py [--quick] [--compiled] [function …]`.
 
 Each line: function, dtype, vector operations, largest and mean error in ulps of the exact result,
 the worst input, and how many inputs were tried. float32 results are compared with float64 ones over
-every exponent, random bit patterns and special values; float64 results with mpmath. By default
-the expanded arithmetic runs in NumPy; `measure` takes any other implementation, such as compiled
-code.
+every exponent, random bit patterns and special values; float64 results with mpmath. The expanded
+arithmetic runs in NumPy, or with --compiled in native code; `measure` takes any implementation.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+import graphdl as gd
 from graphdl.kernel.evaluator import evaluate_with_lets
 from graphdl.kernel.nodes import Binary, Let, Unary, Value, Variable
 from graphdl.kernel.transforms.count_operations import count_operations
 from graphdl.kernel.transforms.expand_math import expand_math
+from graphdl.ops.table import OPS
 from graphdl.typesystem.dtype import DType, float32, float64
 
 Array = NDArray[Any]
@@ -51,7 +52,7 @@ def _logistic64(x: Array) -> Array:
 
 
 def _erf64(x: Array) -> Array:
-    return np.frompyfunc(math.erf, 1, 1)(x).astype(np.float64)
+    return np.array([math.erf(each) for each in x.ravel()]).reshape(x.shape)
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -117,6 +118,14 @@ def expanded_function(name: str, dtype: DType) -> Implementation:
     return compute
 
 
+def compiled_function(name: str, dtype: DType) -> Implementation:
+    """The function in native code of this machine."""
+    names = ("x", "y")[: FUNCTIONS[name].operands]
+    operands = [gd.placeholder(each, ("size",), dtype) for each in names]
+    function = gd.function(operands, OPS[name](*operands), numerics="exact")
+    return lambda *arrays: np.asarray(function(*arrays))
+
+
 SPECIAL = (0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0)
 
 
@@ -129,7 +138,9 @@ def inputs_for(dtype: DType, count: int, limit: float, seed: int = 0) -> Array:
     fraction_bits = 23 if dtype == float32 else 52
     exponents = np.arange(0, 1 << (dtype.bits - 1 - fraction_bits), dtype=np.uint64)
     per_exponent = max(2, count // len(exponents) // 2)
-    mantissas = random.integers(0, 1 << fraction_bits, (len(exponents), per_exponent), dtype=np.uint64)
+    mantissas = random.integers(
+        0, 1 << fraction_bits, (len(exponents), per_exponent), dtype=np.uint64
+    )
     grid = ((exponents[:, None] << np.uint64(fraction_bits)) | mantissas).ravel()
     positive = grid.astype(integer).view(dtype.numpy)
     special = np.array(SPECIAL, dtype=dtype.numpy)
@@ -143,7 +154,8 @@ def inputs_for(dtype: DType, count: int, limit: float, seed: int = 0) -> Array:
     everything = np.concatenate(
         [special, near, positive, -positive, bits, moderate, wide, far, unit]
     )
-    return everything[~(np.abs(everything) > limit) | np.isinf(everything)]
+    is_inside = ~(np.abs(everything) > limit) | np.isinf(everything)
+    return np.asarray(everything[is_inside])
 
 
 def operands_for(name: str, dtype: DType, count: int) -> tuple[Array, ...]:
@@ -237,15 +249,21 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("functions", nargs="*", choices=[[], *FUNCTIONS])
     parser.add_argument("--quick", action="store_true", help="fewer inputs")
+    parser.add_argument("--compiled", action="store_true", help="measure native code")
     parser.add_argument("--dtype", choices=["float32", "float64"])
     arguments = parser.parse_args()
     for dtype, count in ((float32, 1_000_000), (float64, 4000)):
         if arguments.dtype in (None, dtype.name):
             for name in arguments.functions or FUNCTIONS:
-                print(measure(name, dtype, count // 10 if arguments.quick else count), flush=True)
+                function = compiled_function(name, dtype) if arguments.compiled else None
+                size = count // 10 if arguments.quick else count
+                print(measure(name, dtype, size, function), flush=True)
 
 
 if __name__ == "__main__":

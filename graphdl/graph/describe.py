@@ -93,7 +93,8 @@ def literal(value: Any) -> str:
 def _number(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return str(int(value))
-    return repr(float(value)) if isinstance(value, float) else str(value)
+    shown = repr(float(value)) if isinstance(value, float) else str(value)
+    return "-0.0" if shown == "-0" else shown  # bfloat16; -0 would be read as an integer
 
 
 def _constant(value: ConstantValue) -> str:

@@ -64,15 +64,19 @@ def evaluate_index(index: Size, symbols: Mapping[Symbol, Index]) -> Index:
             return _extreme(np.minimum, terms, symbols)
         case Maximum(terms):
             return _extreme(np.maximum, terms, symbols)
-        case Sum(terms, constant):
-            total: Index = constant
-            for coefficient, atoms in terms:
-                product: Index = coefficient
-                for atom in atoms:
-                    product = product * evaluate_index(atom, symbols)
-                total = total + product
-            return total
+        case Sum():
+            return _evaluate_sum(index, symbols)
     raise InternalError(f"{index!r} is not an index")
+
+
+def _evaluate_sum(index: Sum, symbols: Mapping[Symbol, Index]) -> Index:
+    total: Index = index.constant
+    for coefficient, atoms in index.terms:
+        product: Index = coefficient
+        for atom in atoms:
+            product = product * evaluate_index(atom, symbols)
+        total = total + product
+    return total
 
 
 def _extreme(pick: Any, terms: tuple[Size, ...], symbols: Mapping[Symbol, Index]) -> Index:
@@ -115,9 +119,7 @@ def evaluate(
     return _Evaluator(names, symbols or {}, load)(value)
 
 
-def evaluate_with_lets(
-    lets: tuple[Let, ...], value: Value, names: Mapping[str, Array]
-) -> Array:
+def evaluate_with_lets(lets: tuple[Let, ...], value: Value, names: Mapping[str, Array]) -> Array:
     """`value` after `lets`, as `expand_math` returns them."""
     bound = dict(names)
     for let in lets:

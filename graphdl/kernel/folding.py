@@ -1,8 +1,8 @@
 """The orders in which accumulators add, for the interpreter: exactly as `nodes` defines them.
 
-A fold's state is one array per value, of shape (owners, partials): LANES partials when the order is
-INTERLEAVED, one when it is ASCENDING. argmax and argmin keep the best value and its index; the first
-NaN wins, then the smallest index among equals, so their result does not depend on the order.
+A fold's state is one array per value, of shape (owners, partials): LANES partials when the order
+is INTERLEAVED, one when it is ASCENDING. argmax and argmin keep the best value and its index; the
+first NaN wins, then the smallest index among equals, so their result does not depend on the order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from graphdl.kernel.nodes import LANES, Accumulator, Order
 from graphdl.typesystem.arithmetic import BINARY
-from graphdl.typesystem.dtype import DType
+from graphdl.typesystem.dtype import DType, Kind
 
 Array = NDArray[Any]
 State = tuple[Array, ...]
@@ -28,12 +28,18 @@ def reducer_identity(reducer: str, dtype: DType) -> bool | int | float:
         case "multiply":
             return 1.0 if dtype.is_floating else 1
         case "bitwise_and":
-            return True if dtype.is_bool else -1 if dtype.name.startswith("int") else 2**dtype.bits - 1
+            return _all_ones(dtype)
         case "maximum" | "argmax":
             return _extreme(dtype, highest=False)
         case "minimum" | "argmin":
             return _extreme(dtype, highest=True)
     raise AssertionError(f"no reducer {reducer!r}")
+
+
+def _all_ones(dtype: DType) -> bool | int:
+    if dtype.is_bool:
+        return True
+    return -1 if dtype.kind is Kind.INT else 2**dtype.bits - 1
 
 
 def _extreme(dtype: DType, highest: bool) -> bool | int | float:

@@ -80,6 +80,10 @@ class _Storage:
     array: Array
     owner: Array | None
 
+    def take(self, chosen: Array) -> _Storage:
+        """The same elements, for the points numbered in `chosen`."""
+        return self if self.owner is None else _Storage(self.array, self.owner[chosen])
+
 
 @dataclass(slots=True)
 class _Scope:
@@ -100,10 +104,7 @@ class _Scope:
         """The points numbered in `chosen`, which may repeat."""
         symbols = {s: v if isinstance(v, int) else v[chosen] for s, v in self.symbols.items()}
         names = {n: v if v.ndim == 0 else v[chosen] for n, v in self.names.items()}
-        storages = {
-            name: storage if storage.owner is None else replace(storage, owner=storage.owner[chosen])
-            for name, storage in self.storages.items()
-        }
+        storages = {name: storage.take(chosen) for name, storage in self.storages.items()}
         return _Scope(len(chosen), symbols, names, storages, self.functions)
 
     def bind(self, name: str, value: Array) -> None:
@@ -156,9 +157,7 @@ def _step(statement: Statement, scope: _Scope) -> None:
         case Sweep():
             _sweep(statement, scope)
         case If(condition, body, otherwise):
-            holds = np.broadcast_to(
-                evaluate_comparisons(condition, scope.symbols), (scope.points,)
-            )
+            holds = np.broadcast_to(evaluate_comparisons(condition, scope.symbols), (scope.points,))
             _run(body, scope.take(np.flatnonzero(holds)))
             _run(otherwise, scope.take(np.flatnonzero(~holds)))
         case Allocate(buffer):
@@ -184,9 +183,7 @@ def _call(call: CallFunction, scope: _Scope) -> None:
             if offset[point] < 0:
                 raise _Fault(f"a view of {name} starts at element {offset[point]}")
             views.append(owned.reshape(-1)[int(offset[point]) :])
-        lengths = [
-            Symbol(str(buffer.shape[0])) for buffer in function.buffers if buffer.shape
-        ]
+        lengths = [Symbol(str(buffer.shape[0])) for buffer in function.buffers if buffer.shape]
         full = replace(function, sizes=(*function.sizes, *lengths))
         numbers = [int(size[point]) for size in sizes] + [len(view) for view in views]
         interpret(full, views, numbers, scope.functions)
@@ -294,9 +291,7 @@ def _uniform_sweep(sweep: Sweep, extents: list[int], scope: _Scope) -> dict[str,
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _sweep_chunk(
-    sweep: Sweep, extents: list[int], count: int, scope: _Scope
-) -> dict[str, Array]:
+def _sweep_chunk(sweep: Sweep, extents: list[int], count: int, scope: _Scope) -> dict[str, Array]:
     states = [start_fold(accumulator, scope.points) for accumulator in sweep.accumulators]
     for begin in range(0, count, _POINTS_AT_ONCE):
         number = np.arange(begin, min(count, begin + _POINTS_AT_ONCE))
@@ -373,5 +368,3 @@ def _store(store: Store, scope: _Scope) -> None:
         raise _Fault("two parallel iterations write one element")
     value = np.broadcast_to(scope.value(store.value), (scope.points,))
     storage.array.reshape(-1)[flat] = value[points]
-
-

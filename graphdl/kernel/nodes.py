@@ -37,15 +37,15 @@ buffer are errors that the interpreter reports.
 **Tiled form** (shared by all backends; `verify(kernel, form="tiled")`): Loops of kind PARALLEL and
 SERIAL (step 1, start 0), and Sweeps. A Sweep runs its body once for each point of its TILE axes, in
 any order as far as stores go, then folds each accumulator's values over the points; the folded
-names are bound after the Sweep. INTERLEAVED order: point number p (row-major over the axes) adds to
-partial p mod 64, each partial in ascending p from +0 (or the reducer's identity), and the 64 partials
-are joined by a halving tree (32+32, 16+16, …). ASCENDING: one partial, ascending p.
+names are bound after the Sweep. INTERLEAVED order: point number p (row-major over the axes) adds
+to partial p mod 64, each partial in ascending p from +0 (or the reducer's identity), and the 64
+partials are joined by a halving tree (32+32, 16+16, …). ASCENDING: one partial, ascending p.
 THREAD buffers, made by Allocate, hold what one sweep keeps for the next; they belong to one
 iteration of the PARALLEL loops around them. `Kernel.buffers` lists ARGUMENT buffers only.
 
-**Vector form** (CPU only): no Sweeps. UNROLL and VECTOR loops have constant bounds; a VECTOR loop is
-a loop whose iterations run as lanes of one vector. REGISTER buffers are subscripted by constants,
-UNROLL and VECTOR symbols only, and become registers. Fold joins a REGISTER buffer of 64 partials
+**Vector form** (CPU only): no Sweeps. UNROLL and VECTOR loops have constant bounds; a VECTOR loop
+is a loop whose iterations run as lanes of one vector. REGISTER buffers are subscripted by
+constants, UNROLL and VECTOR symbols only, and become registers. Fold joins a REGISTER buffer of 64 partials
 by the halving tree.
 """
 
@@ -168,6 +168,7 @@ class Condition:
 
     @property
     def dtype(self) -> DType:
+        """The dtype of the result."""
         return bool_
 
 
@@ -180,6 +181,7 @@ class Unary:
 
     @property
     def dtype(self) -> DType:
+        """The dtype of the result."""
         return bool_ if self.op in PREDICATES else self.operand.dtype
 
 
@@ -193,6 +195,7 @@ class Binary:
 
     @property
     def dtype(self) -> DType:
+        """The dtype of the result."""
         return bool_ if self.op in COMPARISONS else self.left.dtype
 
 
@@ -206,6 +209,7 @@ class Fma:
 
     @property
     def dtype(self) -> DType:
+        """The dtype of the result."""
         return self.c.dtype
 
 
@@ -219,6 +223,7 @@ class Select:
 
     @property
     def dtype(self) -> DType:
+        """The dtype of the result."""
         return self.on_true.dtype
 
 
@@ -238,17 +243,30 @@ class Bitcast:
     dtype: DType
 
 
-Value = Constant | IndexValue | Variable | Load | Condition | Unary | Binary | Fma | Select | Cast | Bitcast
+Value = (
+    Constant
+    | IndexValue
+    | Variable
+    | Load
+    | Condition
+    | Unary
+    | Binary
+    | Fma
+    | Select
+    | Cast
+    | Bitcast
+)
 
 COMPARISONS = frozenset({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
 PREDICATES = frozenset({"is_finite"})
 UNARY_OPS = frozenset(
-    "negative abs sign floor ceil round trunc sqrt rsqrt exp expm1 log log1p sin cos tan asin acos atan "
-    "sinh cosh tanh erf logistic bitwise_not is_finite".split()
+    "negative abs sign floor ceil round trunc sqrt rsqrt exp expm1 log log1p sin cos tan asin acos "
+    "atan sinh cosh tanh erf logistic bitwise_not is_finite".split()
 )
 BINARY_OPS = COMPARISONS | frozenset(
     "add subtract multiply divide floor_divide remainder power atan2 maximum minimum bitwise_and "
-    "bitwise_or bitwise_xor shift_left shift_right_logical shift_right_arithmetic multiply_high".split()
+    "bitwise_or bitwise_xor shift_left shift_right_logical shift_right_arithmetic "
+    "multiply_high".split()
 )
 REDUCERS = frozenset("add multiply maximum minimum bitwise_and bitwise_or argmax argmin".split())
 

@@ -48,7 +48,7 @@ from graphdl.kernel.nodes import (
     Variable,
 )
 from graphdl.kernel.printer import INFIX
-from graphdl.typesystem.dtype import ALL, DType, int64
+from graphdl.typesystem.dtype import ALL, DType
 from graphdl.typesystem.expression import (
     Comparison,
     Size,
@@ -327,30 +327,29 @@ class _Reader:
     def call(self, name: str, arguments: list[ast.expr]) -> Value:
         if name in _DTYPES:
             return _number(arguments[0], _DTYPES[name])
-        if name in UNARY_OPS:
-            return Unary(name, self.value(arguments[0]))
-        if name in BINARY_OPS:
-            return Binary(name, self.value(arguments[0]), self.value(arguments[1]))
-        match name:
-            case "index":
-                return IndexValue(_size(arguments[0]), _named_dtype(arguments[1]))
-            case "masked":
-                load = self.value(arguments[0])
+        match name, arguments:
+            case "index", [index, dtype]:
+                return IndexValue(_size(index), _DTYPES[ast.unparse(dtype)])
+            case "masked", [element, *mask]:
+                load = self.value(element)
                 assert isinstance(load, Load)
-                mask = tuple(map(_comparison, arguments[1:]))
-                return Load(load.buffer, load.index, load.dtype, mask)
-            case "all":
-                return Condition(tuple(map(_comparison, arguments)))
-            case "fma":
-                return Fma(*map(self.value, arguments))
-            case "select":
-                return Select(*map(self.value, arguments))
-            case "cast":
-                return Cast(self.value(arguments[0]), _named_dtype(arguments[1]))
-            case "bitcast":
-                return Bitcast(self.value(arguments[0]), _named_dtype(arguments[1]))
-        raise InternalError(f"a kernel has no op {name!r}")
+                return Load(load.buffer, load.index, load.dtype, tuple(map(_comparison, mask)))
+            case "all", comparisons:
+                return Condition(tuple(map(_comparison, comparisons)))
+            case "cast", [operand, dtype]:
+                return Cast(self.value(operand), _DTYPES[ast.unparse(dtype)])
+            case "bitcast", [operand, dtype]:
+                return Bitcast(self.value(operand), _DTYPES[ast.unparse(dtype)])
+        return _operation(name, [self.value(argument) for argument in arguments])
 
 
-def _named_dtype(node: ast.expr) -> DType:
-    return _DTYPES.get(ast.unparse(node), int64)
+def _operation(name: str, operands: list[Value]) -> Value:
+    if name in UNARY_OPS:
+        return Unary(name, *operands)
+    if name in BINARY_OPS:
+        return Binary(name, *operands)
+    if name == "fma":
+        return Fma(*operands)
+    if name == "select":
+        return Select(*operands)
+    raise InternalError(f"a kernel has no op {name!r}")

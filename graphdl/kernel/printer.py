@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from graphdl.errors import InternalError
 from graphdl.kernel.nodes import (
     Access,
     Allocate,
@@ -96,19 +97,28 @@ def value_text(value: Value) -> str:
             return f"all({_joined(comparisons)})"
         case Unary(op, operand):
             return f"{op}({value_text(operand)})"
+    return _operation_text(value)
+
+
+def _operation_text(value: Value) -> str:
+    match value:
         case Binary(op, left, right) if op in INFIX:
             return f"({value_text(left)} {INFIX[op]} {value_text(right)})"
         case Binary(op, left, right):
-            return f"{op}({value_text(left)}, {value_text(right)})"
+            return _call_text(op, left, right)
         case Fma(a, b, c):
-            return f"fma({value_text(a)}, {value_text(b)}, {value_text(c)})"
+            return _call_text("fma", a, b, c)
         case Select(condition, on_true, on_false):
-            parts = map(value_text, (condition, on_true, on_false))
-            return f"select({', '.join(parts)})"
+            return _call_text("select", condition, on_true, on_false)
         case Cast(operand, dtype):
             return f"cast({value_text(operand)}, {dtype})"
         case Bitcast(operand, dtype):
             return f"bitcast({value_text(operand)}, {dtype})"
+    raise InternalError(f"{value!r} is not a value")
+
+
+def _call_text(name: str, *operands: Value) -> str:
+    return f"{name}({', '.join(map(value_text, operands))})"
 
 
 def _joined(items: Iterable[object]) -> str:

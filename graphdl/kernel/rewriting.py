@@ -1,7 +1,7 @@
 """A walk over a kernel that rebuilds what changes and keeps the rest as it is.
 
-A transform subclasses Rewriter and overrides the hooks for what it changes: `size`, `load`, `store`,
-`let`, …. Every method returns its argument itself when nothing changed.
+A transform subclasses Rewriter and overrides the hooks for what it changes: `size`, `load`,
+`store`, `let`, …. Every method returns its argument itself when nothing changed.
 """
 
 from __future__ import annotations
@@ -166,8 +166,9 @@ class Rewriter:
                 return (statement if new is buffer else Allocate(new),)
             case Fold():
                 return (self.fold(statement),)
-            case CallFunction(name, arguments):
-                return (CallFunction(name, self.sizes(arguments)),)
+            case CallFunction(name, arguments, views):
+                moved = tuple((view, self.size(offset)) for view, offset in views)
+                return (CallFunction(name, self.sizes(arguments), moved),)
 
     def let(self, let: Let) -> Iterable[Statement]:
         """A Let."""

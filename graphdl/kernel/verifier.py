@@ -52,8 +52,8 @@ from graphdl.typesystem.expression import Comparison, Size, Symbol, free_symbols
 Form = Literal["tiled", "vector"]
 
 _FLOATING_OPS = frozenset(
-    "sqrt rsqrt exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh erf logistic is_finite "
-    "divide atan2".split()
+    "sqrt rsqrt exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh erf logistic "
+    "is_finite divide atan2".split()
 )
 _BIT_OPS = frozenset("bitwise_not bitwise_and bitwise_or bitwise_xor".split())
 _SHIFT_OPS = frozenset("shift_left shift_right_logical shift_right_arithmetic".split())
@@ -64,7 +64,7 @@ _FORM_KINDS: dict[Form, frozenset[LoopKind]] = {
 
 
 def verify(kernel: Kernel, form: Form = "tiled") -> None:
-    """Raise InternalError, with the offending statement, unless `kernel` is well formed in `form`."""
+    """Raise InternalError, with the offending line, unless `kernel` is well formed in `form`."""
     checker = _Checker(form)
     for symbol in kernel.sizes:
         checker.check(symbol not in checker.symbols, f"the size {symbol} is declared twice")
@@ -138,9 +138,8 @@ class _Checker:
 
     def statement(self, statement: Statement) -> None:
         match statement:
-            case Let(name, value):
-                self.value(value)
-                self.bind(name, value.dtype)
+            case Let():
+                self.let(statement)
             case Store():
                 self.store(statement)
             case Loop():
@@ -149,19 +148,26 @@ class _Checker:
                 self.sweep(statement)
             case If(condition, body, otherwise):
                 self.comparisons(condition)
-                self.inner().body(body)
-                self.inner().body(otherwise)
+                for part in (body, otherwise):
+                    self.inner().body(part)
             case Allocate(buffer):
                 self.allocate(buffer)
             case Fold():
                 self.fold(statement)
-            case CallFunction(_, arguments, views):
-                self.check(self.form == "vector", "a call belongs to the vector form")
-                for argument in arguments:
-                    self.index(argument)
-                for buffer, offset in views:
-                    self.check(buffer in self.buffers, f"no buffer is called {buffer}")
-                    self.index(offset)
+            case CallFunction():
+                self.call(statement)
+
+    def call(self, call: CallFunction) -> None:
+        self.check(self.form == "vector", "a call belongs to the vector form")
+        for argument in call.arguments:
+            self.index(argument)
+        for view, offset in call.views:
+            self.check(view in self.buffers, f"there is no buffer {view}")
+            self.index(offset)
+
+    def let(self, let: Let) -> None:
+        self.value(let.value)
+        self.bind(let.name, let.value.dtype)
 
     def store(self, store: Store) -> None:
         buffer = self.element(store.buffer, store.index)
@@ -282,7 +288,7 @@ class _Checker:
                 for operand in (a, b, c):
                     self.value(operand)
                 self.check(a.dtype == b.dtype == c.dtype, f"fma of {a.dtype}, {b.dtype}, {c.dtype}")
-                self.check(c.dtype.is_floating, f"fma of {c.dtype}")
+                self.check(not c.dtype.is_bool, f"fma of {c.dtype}")
             case Unary():
                 self.unary(value)
             case Select(condition, on_true, on_false):

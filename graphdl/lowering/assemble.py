@@ -173,5 +173,3 @@ def _host(group: Group, order: Order, plan: MemoryPlan) -> Statement:
 
 def _seen(tensor: Tensor, order: Order, plan: MemoryPlan) -> View:
     return plan.view(tensor, order.memory_of(tensor))
-
-

@@ -24,7 +24,9 @@ from graphdl.kernel.nodes import (
     Value,
     Variable,
 )
-from graphdl.ops.movement import reshape
+from graphdl.ops.indexing import gather, gather_elements
+from graphdl.ops.movement import concatenate, pad, reshape
+from graphdl.schedule.accesses import operand_accesses
 from graphdl.schedule.collect import is_literal, memory_of
 from graphdl.schedule.groups import Group
 from graphdl.typesystem.dtype import DType
@@ -34,6 +36,12 @@ from graphdl.typesystem.tensor_type import Shape
 Index = tuple[Size, ...]
 Mask = tuple[Comparison, ...]
 Key = tuple[int, int]
+LONGEST_CHAIN = 24
+"""Expressions are nested about as deep as this, and then bound by Let."""
+
+SELECTIVE = frozenset({pad, concatenate, gather, gather_elements})
+"""Ops whose operands are read under conditions or at indices of their own."""
+
 ValueRule = Callable[["Emitter", Node, Index, Mask], Value]
 """(emitter, node, result index, mask) -> the value of that element. Loads carry the mask."""
 
@@ -70,7 +78,9 @@ class Emitter:
         self.makers = makers
         self.cut = cut
         self.own = {id(node) for node in group.nodes}
-        self.stored_here = {output.key for output in group.outputs}
+        self.places = {
+            output.key: place for output, place in zip(group.outputs, group.places, strict=True)
+        }
         self.scopes = [Scope()]
         self.depths: dict[Symbol, int] = {}
         self.buffers: dict[tuple[Key, Shape], Buffer] = {}
@@ -79,16 +89,26 @@ class Emitter:
         self.stores: list[Touch] = []
         self.staged: dict[Key, str] = {}
         self.uses = self._count_uses()
+        self.chains = self._measure_chains()
+        self.is_preparing = False
         self.counter = 0
 
     def _count_uses(self) -> dict[Key, int]:
         uses: dict[Key, int] = {}
         for node in self.group.nodes:
-            for operand in {operand.key for operand in node.operands}:
-                uses[operand] = uses.get(operand, 0) + 1
+            for operand in node.operands:
+                uses[operand.key] = uses.get(operand.key, 0) + 1
         for output in self.group.outputs:
             uses[output.key] = uses.get(output.key, 0) + 1
         return uses
+
+    def _measure_chains(self) -> dict[int, int]:
+        """node id -> how many nodes of the group are nested in its expression."""
+        chains: dict[int, int] = {}
+        for node in self.group.nodes:
+            below = (chains.get(id(operand.node), 0) for operand in node.operands)
+            chains[id(node)] = 1 + max(below, default=0)
+        return chains
 
     # Names and scopes -----------------------------------------------------------------------------
 
@@ -155,10 +175,14 @@ class Emitter:
         found = self.scopes[depth].values.get(place)
         if found is not None:
             return found
+        chain = self.chains.get(id(tensor.node), 0)
+        if chain > LONGEST_CHAIN and not self.is_preparing:
+            self._prepare(tensor, index, mask)
         is_leaving = depth < len(self.scopes) - 1
         hidden, self.scopes = self.scopes, self.scopes[: depth + 1]
         value = self._make(tensor, index, mask)
-        if is_leaving or self.uses.get(tensor.key, 0) > 1:
+        is_shared = self.uses.get(tensor.key, 0) > 1
+        if is_leaving or is_shared or (chain and chain % LONGEST_CHAIN == 0):
             value = self.let(value)
         self.scope.values[place] = value
         self.scopes = hidden
@@ -167,6 +191,23 @@ class Emitter:
     def know(self, tensor: Tensor, index: Index, value: Value) -> None:
         """From now on, in the innermost scope, this is the tensor's value at this index."""
         self.scope.values[(tensor.key, index, ())] = value
+
+    def _prepare(self, tensor: Tensor, index: Index, mask: Mask) -> None:
+        """Bind every LONGEST_CHAIN-th value below, the deepest first, so that nothing recurses far."""
+        pending = [(tensor, index)]
+        places: dict[tuple[Key, Index], tuple[int, Tensor, Index]] = {}
+        while pending:
+            current, place = pending.pop()
+            chain = self.chains.get(id(current.node), 0)
+            if chain == 0 or (current.key, place) in places or current.node.op in SELECTIVE:
+                continue
+            places[(current.key, place)] = (chain, current, place)
+            pending.extend(operand_accesses(current.node, place))
+        self.is_preparing = True
+        for chain, current, place in sorted(places.values(), key=lambda entry: entry[0]):
+            if chain % LONGEST_CHAIN == 0:
+                self.value(current, place, mask)
+        self.is_preparing = False
 
     def _make(self, tensor: Tensor, index: Index, mask: Mask) -> Value:
         if id(tensor.node) not in self.own or tensor.key in self.cut:
@@ -212,7 +253,12 @@ class Emitter:
         return found
 
     def store(
-        self, tensor: Tensor, index: Index, value: Value, mask: Mask = (), shape: Shape | None = None
+        self,
+        tensor: Tensor,
+        index: Index,
+        value: Value,
+        mask: Mask = (),
+        shape: Shape | None = None,
     ) -> None:
         """Write one element of an output in the innermost scope."""
         shape = tensor.shape if shape is None else shape

@@ -49,7 +49,7 @@ def group_key(
         numbering.memory(in_place[tensor.key]) if tensor.key in in_place else -1
         for tensor in group.outputs
     )
-    key = (group.kind, group.domain, nodes, outputs, updated)
+    key = (group.kind, group.domain, nodes, outputs, group.places, updated)
     return GroupKey(key, tuple(numbering.tensors))
 
 

@@ -51,10 +51,11 @@ def lower_scatter(emitter: Emitter) -> tuple[Statement, ...]:
     ]
     index: Index = tuple(0 if size == 1 else symbol for symbol, size, _ in extents)
     emitter.bind_symbols([symbol for symbol, _, _ in extents])
-    place = index[axis : axis + indices.ndim] if node.op is scatter_add else index
+    end = axis + indices.ndim if node.op is scatter_add else axis + 1
+    place = index[axis:end] if node.op is scatter_add else index
     found = clamped_symbol(emitter, emitter.value(indices, place), operand.shape[axis])
     update = emitter.value(updates, index)
-    target = (*index[:axis], found, *index[serial[-1] + 1 :]) if serial else index
+    target = (*index[:axis], found, *index[end:])
     buffer = emitter.buffer(emitter.group.outputs[0], operand.shape, Access.UPDATE)
     target = without_ones(operand.shape, target)
     total = Binary("add", Load(buffer.name, target, buffer.dtype), update)

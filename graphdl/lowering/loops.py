@@ -20,12 +20,8 @@ def lower_elementwise_group(emitter: Emitter) -> tuple[Statement, ...]:
 
 def store_outputs(emitter: Emitter, outputs: Iterable[Tensor]) -> None:
     """Compute and write outputs at their index in the group's loops, in the innermost scope."""
-    places = []
-    for output in outputs:
-        index = emitter.group.domain.index_of(output.shape)
-        assert index is not None, f"{output.type} does not belong to the loops"
-        places.append((output, index))
-    emitter.store_all(places)
+    places = emitter.places
+    emitter.store_all([(output, places[output.key]) for output in outputs])
 
 
 def parallel_nest(emitter: Emitter, axes: Iterable[int]) -> tuple[Statement, ...]:

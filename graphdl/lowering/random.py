@@ -40,9 +40,8 @@ def lower_random(emitter: Emitter) -> tuple[Statement, ...]:
         emitter.scopes[-1] = Scope(outer.statements, dict(outer.values))
         emitter.know(Tensor(anchor), group.domain.index, word)
         for output in group.outputs:
-            index = group.domain.index_of(output.shape)
-            assert index is not None
-            emitter.store(output, (place,), emitter.value(output, index), mask, (count,))
+            value = emitter.value(output, emitter.places[output.key])
+            emitter.store(output, (place,), value, mask, (count,))
     emitter.scopes[-1] = outer
     blocks = (count + (WORDS - 1)) // WORDS
     return (Loop(block, 0, blocks, 1, LoopKind.PARALLEL, tuple(outer.statements)),)

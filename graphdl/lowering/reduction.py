@@ -34,9 +34,10 @@ from graphdl.lowering.elementwise import is_half, narrow, widen
 from graphdl.lowering.emitter import Emitter, Index
 from graphdl.lowering.loops import parallel_nest, store_outputs
 from graphdl.schedule.costs import DEAR, is_pointwise, node_cost
-from graphdl.schedule.groups import GroupKind
+from graphdl.schedule.groups import Domain, GroupKind
 from graphdl.typesystem.dtype import float32, int64
-from graphdl.typesystem.expression import Symbol
+from graphdl.typesystem.expression import Size, Symbol
+from graphdl.typesystem.tensor_type import Shape
 
 _TWO_NAMES = ("argmax", "argmin")
 
@@ -87,22 +88,13 @@ class _Folds:
             self._plan_kept(sweeps)
         return sweeps
 
-    def _index_of(self, tensor: Tensor) -> Index:
-        if id(tensor.node) in self.anchors:
-            index = self._result_index(tensor.node)
-        else:
-            found = self.domain.index_of(tensor.shape)
-            assert found is not None
-            index = found
-        return index
-
     def _result_index(self, node: Node) -> Index:
         return tuple(self.domain.index[axis] for axis in self.domain.kept)
 
     def _is_kept_level(self, tensor: Tensor) -> bool:
         if id(tensor.node) in self.anchors:
             return True
-        return self.domain.is_kept_level(self._index_of(tensor))
+        return self.domain.is_kept_level(self.emitter.places[tensor.key])
 
     def _plan_kept(self, sweeps: list[_SweepPlan]) -> None:
         """Find values that an earlier sweep computes and a later one would compute again."""
@@ -156,7 +148,7 @@ class _Folds:
         return parallel_nest(emitter, self.domain.kept)
 
     def _store_kept_level(self, outputs: list[Tensor]) -> None:
-        self.emitter.store_all([(output, self._index_of(output)) for output in outputs])
+        store_outputs(self.emitter, outputs)
 
     def _axes(self) -> tuple[Axis, ...]:
         index, shape = self.domain.index, self.domain.shape
@@ -230,20 +222,35 @@ def lower_scan(emitter: Emitter) -> tuple[Statement, ...]:
     step = Symbol("s0")
     others = [domain.index[other] for other in domain.kept]
     emitter.bind_symbols([symbol for symbol in others if isinstance(symbol, Symbol)])
-    place = size - 1 - step if node.attributes["reverse"] else step
     dtype = node.result_types[0].dtype
     wide = float32 if is_half(dtype) else dtype
-    carried = Variable(emitter.name("c"), wide)
-    with emitter.inner_scope([step]) as inside:
-        inside_index = tuple(
-            place if other == axis else part for other, part in enumerate(domain.index)
-        )
-        total = Binary("add", carried, widen(emitter.value(node.operands[0], inside_index)))
-        running = emitter.let(total)
-        emitter.know(Tensor(node), inside_index, emitter.let(narrow(running, dtype)))
-        emitter.store_all([(output, inside_index) for output in emitter.group.outputs])
     zero: Value = Constant(0.0 if wide.is_floating else 0, wide)
+    if size == 1:
+        _store_scan(emitter, node, zero, 0)
+        return parallel_nest(emitter, domain.kept)
+    carried = Variable(emitter.name("c"), wide)
+    place = size - 1 - step if node.attributes["reverse"] else step
+    with emitter.inner_scope([step]) as inside:
+        running = _store_scan(emitter, node, carried, place)
     carry = Carry(carried.name, zero, running)
     loop = Loop(step, 0, size, 1, LoopKind.SERIAL, tuple(inside.statements), (carry,))
     emitter.scope.statements.append(loop)
     return parallel_nest(emitter, domain.kept)
+
+
+def _store_scan(emitter: Emitter, node: Node, before: Value, place: Size) -> Value:
+    """Add the element at `place` to the sum of those before it, write what follows from it."""
+    domain = emitter.group.domain
+    index = _scan_index(domain, domain.shape, place)
+    running = emitter.let(Binary("add", before, widen(emitter.value(node.operands[0], index))))
+    emitter.know(Tensor(node), index, emitter.let(narrow(running, node.result_types[0].dtype)))
+    outputs = emitter.group.outputs
+    emitter.store_all([(each, _scan_index(domain, each.shape, place)) for each in outputs])
+    return running
+
+
+def _scan_index(domain: Domain, shape: Shape, place: Size) -> Index:
+    """The index of a tensor in a scan's loops, which stand at `place` on the scanned axis."""
+    index = domain.index_of(shape)
+    assert index is not None
+    return tuple(place if part == domain.index[domain.swept[0]] != 0 else part for part in index)

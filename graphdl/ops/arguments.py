@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphdl.errors import ArgumentError, DTypeError, aligned
+from graphdl.errors import ArgumentError, DTypeError, ShapeError, aligned
 from graphdl.graph.constant_value import ConstantValue
 from graphdl.graph.describe import describe
 from graphdl.graph.nodes import Tensor, build_node
@@ -203,6 +203,9 @@ def broadcast_operands(
     if all(tensor.shape == first for tensor in tensors):
         return tensors
     shapes = [tensor.shape for tensor in tensors]
-    lines = operand_lines(**dict(zip(names, tensors, strict=True)))
-    shape = broadcast_shapes(*shapes, op=op, names=names, details=lines)
+    try:
+        shape = broadcast_shapes(*shapes, op=op, names=names)
+    except ShapeError as error:
+        lines = operand_lines(**dict(zip(names, tensors, strict=True)))
+        raise ShapeError(error.message, details=lines, hint=error.hint) from None
     return tuple(broadcast(tensor, shape) for tensor in tensors)

@@ -111,7 +111,10 @@ _REFUSALS: dict[str, tuple[str, str]] = {
     "contains": ("`in` looks for a number in a tensor", "write gd.any(x == value)"),
     "float": ("float() of a tensor, which holds no data", "evaluate it: float(x.eval())"),
     "int": ("int() of a tensor, which holds no data", "convert it: gd.astype(x, 'int64')"),
-    "index": ("a tensor where a whole number is needed", "take with it: gd.take(x, index, axis=0)"),
+    "index": (
+        "a tensor where a whole number is needed",
+        "index with gd.take(x, index, axis=0); divide sizes with //",
+    ),
     "complex": ("complex() of a tensor", "complex numbers are not supported"),
     "setitem": (
         "a tensor cannot be changed",

@@ -110,9 +110,10 @@ def _rows(array: Array, axes: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
 def fold_in_order(
     function: np.ufunc, identity: float, array: Array, axes: tuple[int, ...]
 ) -> Array:
-    """Fold `axes` with np.add or np.multiply in graphdl's order; 16-bit floats in float32."""
-    if not axes:
-        return array
+    """Fold `axes` with np.add or np.multiply in graphdl's order; 16-bit floats in float32.
+
+    Without axes each element meets the identity alone: -0 becomes +0 in a sum, as in NumPy.
+    """
     wide = widen(array)
     rows, shape = _rows(wide, tuple(sorted(axes)))
     with np.errstate(all="ignore"):

@@ -45,6 +45,7 @@ from graphdl.ops.elementwise import (
 from graphdl.ops.reduction import reduce_sum
 from graphdl.rewrite.driver import rewrite, rule
 from graphdl.rewrite.pattern import literal, scalar, variables
+from graphdl.typesystem.dtype import Kind
 
 x, y = variables("x", "y")
 c, d = scalar("c"), scalar("d")
@@ -74,7 +75,14 @@ def drop_exact_zero(x: Tensor) -> Tensor:
 @rule(add(x, literal(0)))
 def drop_added_zero(x: Tensor) -> Tensor | None:
     """x + 0 is x for integers, and where x is never -0."""
-    return x if not x.dtype.is_floating or x.node.op in _NEVER_NEGATIVE_ZERO else None
+    return x if not x.dtype.is_floating or _is_never_negative_zero(x) else None
+
+
+def _is_never_negative_zero(x: Tensor) -> bool:
+    """Whether rounding to the dtype leaves no -0; 16-bit sums of products may end as tiny ones."""
+    if x.node.op is dot_general and x.dtype.bits == 16:
+        return False
+    return x.node.op in _NEVER_NEGATIVE_ZERO
 
 
 @rule(multiply(x, literal(1)), divide(x, literal(1)), power(x, literal(1)))
@@ -202,10 +210,10 @@ def negate_divisor(x: Tensor, c: Any, root: Tensor) -> Tensor:
 
 
 @rule(abs_(negative(x)), abs_(abs_(x)))
-def drop_sign_in_abs(x: Tensor) -> Tensor:
-    """|-x| and ||x|| are |x|."""
+def drop_sign_in_abs(x: Tensor) -> Tensor | None:
+    """|-x| and ||x|| are |x|, where -x is not a large unsigned integer."""
     result: Tensor = abs_(x)
-    return result
+    return None if x.dtype.kind is Kind.UINT else result
 
 
 @rule(sign(sign(x)), *(outer(inner(x)) for outer in _ROUNDINGS for inner in _ROUNDINGS))

@@ -88,7 +88,9 @@ class _Run:
         size = evaluate(program.arena_bytes, sizes)
         self.memory = _Memory(np.full(size + 2 * CANARY, 0xA5, np.uint8), size)
         self.arrays: dict[Storage, Sequence[Array]] = {
-            Storage.INPUT: [np.ascontiguousarray(array).reshape(np.shape(array)) for array in inputs],
+            Storage.INPUT: [
+                np.ascontiguousarray(array).reshape(np.shape(array)) for array in inputs
+            ],
             Storage.OUTPUT: self.outputs,
             Storage.VARIABLE: variables,
             Storage.CONSTANT: [np.asarray(slot.value) for slot in program.constants],

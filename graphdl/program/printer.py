@@ -1,19 +1,19 @@
 """A program as text, which `parser.parse` reads back.
 
-    program train_step(batch)
-      input x: float32[batch, 64]
-      output output0: float32[]
-      variable kernel: float32[64, 10]
-      constant constant0: float32[2] = "AACAPwAAAEA="
-      guard batch%2 == 0 "reshape: …"
-      arena 256*batch+64
-      launch row(input0: float32[batch, 64], arena+0: float32[batch]) sizes(batch, 64)
-      copy arena+64: float32[64, 10] to variable0: float32[64, 10]
-      check arena+128: bool[] "finite" of input0: float32[batch, 64]
-      loop i0 in 4
-        …
-    kernel row(n0, n1)
-        …
+program train_step(batch)
+  input x: float32[batch, 64]
+  output output0: float32[]
+  variable kernel: float32[64, 10]
+  constant constant0: float32[2] = "AACAPwAAAEA="
+  guard batch%2 == 0 "reshape: …"
+  arena 256*batch+64
+  launch row(input0: float32[batch, 64], arena+0: float32[batch]) sizes(batch, 64)
+  copy arena+64: float32[64, 10] to variable0: float32[64, 10]
+  check arena+128: bool[] "finite" of input0: float32[batch, 64]
+  loop i0 in 4
+    …
+kernel row(n0, n1)
+    …
 """
 
 from __future__ import annotations

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.op import OpKind
 from graphdl.ops.leaves import constant
 from graphdl.ops.movement import reshape
 from graphdl.schedule.costs import is_pointwise
-from graphdl.schedule.drafts import Draft, Drafts
-from graphdl.schedule.groups import Group, GroupKind, Refusal, Schedule
-from graphdl.schedule.mark import Marks
+from graphdl.schedule.drafts import Draft
+from graphdl.schedule.fusion_state import FusionState
+from graphdl.schedule.groups import Group, GroupKind, Schedule
 
 
 def is_literal(tensor: Tensor) -> bool:
@@ -20,27 +20,20 @@ def is_literal(tensor: Tensor) -> bool:
     return tensor.node.op is constant and tensor.node.attributes["value"].array.size == 1
 
 
-def collect(
-    graph: Graph,
-    marks: Marks,
-    drafts: Drafts,
-    home: Sequence[int],
-    stored: Sequence[bool],
-    refusals: Sequence[Refusal],
-) -> Schedule:
+def collect(graph: Graph, state: FusionState) -> Schedule:
     """The Schedule that the walk decided on. Drafts that nobody needs are left out."""
-    collector = _Collector(marks, home, stored)
-    found = [group for draft in drafts.all if (group := collector.group(draft)) is not None]
-    ordered = _order(found, marks.cut)
+    collector = _Collector(state)
+    found = [group for draft in state.drafts.all if (group := collector.group(draft)) is not None]
+    ordered = _order(found, state.marks.cut)
     makers = {
         output.key: position for position, group in enumerate(ordered) for output in group.outputs
     }
     kept = tuple(
         refusal
-        for refusal in refusals
-        if stored[marks.position[id(refusal.producer)]] or _is_view(refusal.producer)
+        for refusal in state.refusals
+        if state.stored[state.marks.position[id(refusal.producer)]] or _is_view(refusal.producer)
     )
-    return Schedule(graph, ordered, kept, makers, frozenset(marks.cut))
+    return Schedule(graph, ordered, kept, makers, frozenset(state.marks.cut))
 
 
 def _is_view(node: Node) -> bool:
@@ -48,10 +41,11 @@ def _is_view(node: Node) -> bool:
 
 
 class _Collector:
-    def __init__(self, marks: Marks, home: Sequence[int], stored: Sequence[bool]) -> None:
-        self.marks = marks
-        self.home = home
-        self.stored = stored
+    def __init__(self, state: FusionState) -> None:
+        self.state = state
+        self.marks = state.marks
+        self.home = state.home
+        self.stored = state.stored
 
     def group(self, draft: Draft) -> Group | None:
         """The finished group; None when nothing of it is stored."""
@@ -59,7 +53,7 @@ class _Collector:
         if draft.kind is GroupKind.HOST:
             node = nodes[draft.members[0]]
             inputs = tuple({operand.key: operand for operand in node.operands}.values())
-            return Group(draft.number, draft.kind, draft.domain, (node,), (node,), inputs, ())
+            return Group(draft.number, draft.kind, draft.domain, (node,), (node,), inputs, (), ())
         outputs = [number for number in draft.members if self.stored[number]]
         if not outputs:
             return None
@@ -73,6 +67,7 @@ class _Collector:
             members,
             inputs,
             tuple(nodes[number].results[0] for number in sorted(outputs)),
+            tuple(self.state.index[number] for number in sorted(outputs)),
         )
 
     def _walk(self, draft: Draft, outputs: list[int]) -> tuple[set[int], tuple[Tensor, ...]]:

@@ -10,7 +10,7 @@ from graphdl.schedule.groups import Domain, GroupKind
 @dataclass(slots=True)
 class Draft:
     """A growing group. `members` and `reads` are node positions; `before` is a bit mask of the
-    drafts that must have run (their own bit excluded)."""
+    drafts that must have run (their own bit excluded), `direct` those that it was told of."""
 
     number: int
     kind: GroupKind
@@ -18,7 +18,7 @@ class Draft:
     members: list[int] = field(default_factory=list)
     reads: set[int] = field(default_factory=set)
     before: int = 0
-    is_shut: bool = False
+    direct: int = 0
 
 
 class Drafts:
@@ -54,6 +54,7 @@ class Drafts:
     def run_after(self, draft: Draft, mask: int) -> None:
         """Order `draft`, and all that follows it, after the drafts in `mask`."""
         own = 1 << draft.number
+        draft.direct |= mask & ~own
         added = self.closure(mask & ~own) & ~own
         if not added & ~draft.before:
             return

@@ -37,7 +37,7 @@ class RefusalReason(Enum):
     CONTRACTION_OPERAND = "a contraction reads its operands many times: computed once and stored"
     CONTRACTION_RESULT = "a fold needs more of the contraction's result than one tile holds"
     OTHER_SWEEP = "the folds run over different axes"
-    TOO_MANY_BUFFERS = "one kernel would touch too many arrays"
+    TOO_LARGE = "one kernel would touch too many arrays or compute too many values"
     BARRIER = "optimization_barrier, print and check are never crossed"
     COPIED_ORDER = "a contraction cannot read this order of elements in place"
 
@@ -78,9 +78,7 @@ class Domain:
     @property
     def index(self) -> tuple[Size, ...]:
         """One index per axis: 0 where the size is 1."""
-        return tuple(
-            0 if size == 1 else Symbol(f"d{axis}") for axis, size in enumerate(self.shape)
-        )
+        return tuple(0 if size == 1 else Symbol(f"d{axis}") for axis, size in enumerate(self.shape))
 
     def index_of(self, shape: Shape) -> tuple[Size, ...] | None:
         """The index of a tensor of `shape` in these loops; None when it does not belong here.
@@ -122,8 +120,9 @@ class Group:
     """Nodes that one kernel computes.
 
     `anchors` are the folds, contractions, scans and scatters; `inputs` are read from memory;
-    `outputs` are stored because another group or the caller needs them; `nodes` lists everything
-    evaluated, operands first (a cheap node may belong to several groups).
+    `outputs` are stored because another group or the caller needs them, each at its index in
+    `places`; `nodes` lists everything evaluated, operands first (a cheap node may belong to several
+    groups).
     """
 
     number: int
@@ -133,6 +132,7 @@ class Group:
     nodes: tuple[Node, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    places: tuple[tuple[Size, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -177,18 +177,32 @@ class _Orderer:
         for bases in self.bases:
             for base in bases:
                 left[base.key] = left.get(base.key, 0) + 1
-        done = 0
-        waiting = list(range(count))
+        waiting = [self.drafts[number].direct.bit_count() for number in range(count)]
+        followers = self._followers()
+        ready = [number for number in range(count) if not waiting[number]]
         result: list[Group] = []
-        while waiting:
-            ready = [number for number in waiting if not self.drafts[number].before & ~done]
+        while ready:
             chosen = max(ready, key=lambda number: (self._gain(number, left), -number))
-            waiting.remove(chosen)
-            done |= 1 << chosen
+            ready.remove(chosen)
+            result.append(self.groups[chosen])
             for base in self.bases[chosen]:
                 left[base.key] -= 1
-            result.append(self.groups[chosen])
+            for number in followers[chosen]:
+                waiting[number] -= 1
+                if not waiting[number]:
+                    ready.append(number)
+        assert len(result) == count, "groups wait for each other"
         return tuple(result)
+
+    def _followers(self) -> list[list[int]]:
+        followers: list[list[int]] = [[] for _ in self.groups]
+        for number in range(len(self.groups)):
+            mask = self.drafts[number].direct
+            while mask:
+                low = mask & -mask
+                mask ^= low
+                followers[low.bit_length() - 1].append(number)
+        return followers
 
     def _gain(self, number: int, left: Mapping[Key, int]) -> int:
         """Bytes that the arena loses minus bytes that it gains when this group runs next."""

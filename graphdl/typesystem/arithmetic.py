@@ -168,7 +168,7 @@ def _integer_power(x: Array, y: Array) -> Array:
     result = np.power(x, exponent.astype(y.dtype))
     is_odd = (y & 1) == 1
     inverse = np.where(x == 1, 1, np.where(x == -1, np.where(is_odd, -1, 1), 0))
-    return np.where(is_negative, inverse, result).astype(x.dtype)
+    return np.where(is_negative, inverse.astype(x.dtype), result)
 
 
 def _maximum(x: Array, y: Array) -> Array:

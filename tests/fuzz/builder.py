@@ -94,9 +94,11 @@ class Builder:
     # Tensors --------------------------------------------------------------------------------------
 
     def tensor(self, is_wanted: Callable[[Tensor], bool] = lambda tensor: True) -> Tensor | None:
-        """A tensor of the pool that is wanted, or None; late ones are the simpler choice."""
+        """A tensor of the pool that is wanted, often the latest; None where there is none."""
         found = [tensor for tensor in reversed(self.pool) if is_wanted(tensor)]
-        return self.choose(found) if found else None
+        if not found:
+            return None
+        return found[0] if self.flip() else self.choose(found)
 
     def number(self) -> Tensor | None:
         """A tensor of anything but bool."""
@@ -119,9 +121,10 @@ class Builder:
         if scalars:
             choices.append(lambda: broadcast(self.choose(scalars), shape))
         choices.append(lambda: filled(self.literal_number(dtype), dtype, shape))
-        if len(self.inputs) < 5 and is_determined(shape, self.names):
+        has_derivative = not self.is_smooth or dtype.is_floating
+        if len(self.inputs) < 5 and has_derivative and is_determined(shape, self.names):
             choices.append(lambda: self.input(dtype, shape))
-        if not dtype.is_bool and shape and not self.is_smooth:
+        if not dtype.is_bool and shape and (dtype.is_integer or not self.is_smooth):
             choices.append(lambda: self.iota(dtype, shape))
         return self.choose(choices)()
 

@@ -10,7 +10,7 @@ from tests.fuzz import elementwise_steps, movement_steps, public_steps, reductio
 from tests.fuzz.builder import DTYPES, Builder, Draw, M, N
 
 from graphdl.errors import UserError
-from graphdl.graph.nodes import Graph, Tensor, Update
+from graphdl.graph.nodes import Graph, Tensor, Update, topological_order
 from graphdl.graph.op import OpKind
 from graphdl.ops.state import Variable
 from graphdl.tracing import with_state_writes
@@ -35,6 +35,8 @@ SIZES = (3, 1, 2, 5, 17, 8, 64, 33, 65, 131)
 """Values of named sizes: around the widths of vectors and the 64 partial sums."""
 MOST_WORK = 60_000
 """Elements, and products of a contraction, that one node may have."""
+ATTEMPTS = 4
+"""Steps that are tried before a place in the graph stays empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,27 +89,36 @@ def _start(draw: Draw) -> Builder:
 
 
 def _grow(builder: Builder, families: Sequence[Sequence[Step]]) -> None:
-    """One more node, unless the step finds nothing to work on or the op refuses."""
-    step = builder.choose(builder.choose(families))
-    try:
-        made = step(builder)
-    except UserError:
-        return
-    if made is not None:
-        builder.pool.append(made)
+    """One more node, unless the steps find nothing to work on or the ops refuse."""
+    for _ in range(ATTEMPTS):
+        step = builder.choose(builder.choose(families))
+        try:
+            made = step(builder)
+        except UserError:
+            continue
+        if made is not None:
+            builder.pool.append(made)
+            return
 
 
 def _finish(builder: Builder) -> Case:
-    fresh = builder.pool[-1:] if not builder.flip() else builder.subset(builder.pool[-4:])
-    outputs = (*fresh, *(builder.subset(builder.pool[:3]) if builder.flip() else ()))
     updates = tuple(_updates(builder))
-    if not outputs and not updates:
-        outputs = tuple(builder.pool[-1:])
+    outputs = tuple(_outputs(builder, updates))
     training = builder.flip()
     graph = Graph(tuple(builder.inputs), tuple(outputs), updates)
     graph = with_state_writes(graph, training)
     calls = tuple(_call(builder, graph) for _ in range(3 if builder.names else 1))
     return Case(graph, tuple(builder.variables), calls, training, builder.integer(0, 2**16))
+
+
+def _outputs(builder: Builder, updates: Sequence[Update]) -> list[Tensor]:
+    """What nothing else uses, and sometimes inputs, variables and values in between."""
+    roots = [*builder.pool, *(update.value for update in updates)]
+    used = {operand.key for node in topological_order(roots) for operand in node.operands}
+    outputs = [tensor for tensor in builder.pool if tensor.key not in used][-5:]
+    if builder.flip():
+        outputs += builder.subset(builder.pool[:6])
+    return outputs or ([] if updates else builder.pool[-1:])
 
 
 def _updates(builder: Builder) -> list[Update]:

@@ -96,15 +96,15 @@ def random_numbers(
 ) -> Array:
     """Numbers of a dtype: floats near 0, integers small or over their whole range."""
     if dtype.is_bool:
-        return rng.random(shape) < 0.5
+        return np.asarray(rng.random(shape) < 0.5)
     if dtype.is_integer:
         limits = np.iinfo(dtype.numpy)
-        small = rng.integers(max(limits.min, -4), 7, shape).astype(dtype.numpy)
+        small = np.asarray(rng.integers(max(limits.min, -4), 7, shape)).astype(dtype.numpy)
         if not has_special:
             return small
         wide = rng.integers(limits.min, limits.max, shape, dtype.numpy, endpoint=True)
         return np.where(rng.random(shape) < 0.3, wide, small)
-    array = rng.standard_normal(shape) * 2
+    array = np.asarray(rng.standard_normal(shape) * 2)
     if has_special:
         array = np.where(rng.random(shape) < 0.3, rng.choice(SPECIAL, shape), array)
     return convert(array, dtype)

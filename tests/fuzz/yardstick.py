@@ -19,18 +19,13 @@ from numpy.typing import NDArray
 
 from graphdl.graph.interpreter import Evaluation
 from graphdl.graph.nodes import Graph, Node, Tensor, rebuild
-from graphdl.graph.op import Op
 from graphdl.graph.rebuild import transform_graph
 from graphdl.kernel.evaluator import evaluate_with_lets
 from graphdl.kernel.nodes import Binary, Unary, Value, Variable
-from graphdl.kernel.transforms.expand_math import (
-    BINARY_EXPANSIONS,
-    UNARY_EXPANSIONS,
-    expand_math,
-)
+from graphdl.kernel.transforms.expand_math import expand_math
 from graphdl.ops.contraction import dot_general, free_axes
 from graphdl.ops.table import OPS
-from graphdl.typesystem.arithmetic import rounding_once, widen
+from graphdl.typesystem.arithmetic import widen
 from graphdl.typesystem.dtype import DType, as_dtype
 from graphdl.typesystem.fused_multiply_add import fused_multiply_add
 
@@ -43,8 +38,6 @@ ULPS = {"float16": 1.0, "bfloat16": 1.0, "float32": 2.5, "float64": 5.0}
 @cache
 def expanded_reference(name: str, dtype: DType, arity: int) -> Reference:
     """The arithmetic that compiled code computes a transcendental function with, in NumPy."""
-    if name == "rsqrt":
-        return rounding_once(lambda x: 1 / np.sqrt(x))
     operands = [Variable(each, dtype) for each in ("x", "y")[:arity]]
     value: Value = Unary(name, operands[0]) if arity == 1 else Binary(name, *operands)
     numbers = itertools.count()
@@ -63,9 +56,10 @@ def is_expanded(node: Node) -> bool:
     return node.op.is_transcendental and node.result_types[0].dtype.is_floating
 
 
-def has_expansion(op: Op) -> bool:
-    """Whether compiled code can compute a transcendental op."""
-    return op.name in UNARY_EXPANSIONS or op.name in BINARY_EXPANSIONS or op.name == "rsqrt"
+def has_contraction(graph: Graph) -> bool:
+    """Whether a graph adds up products of floats."""
+    nodes = graph.nodes()
+    return any(node.op.name == "dot_general" and node.operands[0].dtype.is_floating for node in nodes)
 
 
 def with_compiled_numerics(graph: Graph, numerics: str) -> Graph:

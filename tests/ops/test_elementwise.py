@@ -131,6 +131,13 @@ def test_special_values_are_those_of_pytorch(name: str) -> None:
         np.testing.assert_allclose(reference(case), wanted, rtol=4e-7, err_msg=str(case))
 
 
+def whole_power(x: int, y: int, bits: int) -> int:
+    """x to the y modulo 2**bits; a negative power truncated to a whole number."""
+    if y >= 0:
+        return pow(x, y, 2**bits)
+    return {1: 1, -1: -1 if y % 2 else 1}.get(x, 0)
+
+
 INTEGERS: dict[str, Callable[..., int]] = {
     "negative": lambda x, bits: -x,
     "abs": lambda x, bits: abs(x),
@@ -140,6 +147,7 @@ INTEGERS: dict[str, Callable[..., int]] = {
     "multiply": lambda x, y, bits: x * y,
     "floor_divide": lambda x, y, bits: x // y if y else 0,
     "remainder": lambda x, y, bits: x % y if y else 0,
+    "power": lambda x, y, bits: whole_power(x, y, bits),
     "bitwise_and": lambda x, y, bits: x & y,
     "bitwise_or": lambda x, y, bits: x | y,
     "bitwise_xor": lambda x, y, bits: x ^ y,

@@ -163,3 +163,29 @@ def test_tracebacks_end_at_the_users_line() -> None:
     assert frames[0].filename == __file__
     assert len(frames) <= 2  # the entry point's own frame is the other
     assert len(traceback.extract_tb(caught.value.full_traceback)) > 2
+
+
+SIZES: list[tuple[Callable[[Any], Any], float]] = [
+    (lambda n: 1.0 / n, 1 / 3),
+    (lambda n: n / 2, 1.5),
+    (lambda n: n * 2.5, 7.5),
+    (lambda n: n**0.5, 3**0.5),
+    (lambda n: 2.0**n, 8),
+    (lambda n: n - 0.5, 2.5),
+    (lambda n: np.float32(2) * n, 6),
+    (lambda n: n / (n + 1), 0.75),
+]
+
+
+@pytest.mark.parametrize("number", range(len(SIZES)))
+def test_sizes_make_numbers_with_floats(number: int) -> None:
+    function, wanted = SIZES[number]
+    x = placeholder("x", ("n", 4))
+    result = function(x.shape[0]) * x[0, 0]
+    assert_close(result.eval({x: X}), X[0, 0] * wanted)
+
+
+def test_whole_powers_of_sizes_are_sizes() -> None:
+    x = placeholder("x", ("n", 4))
+    assert str(x.shape[0] ** 2) == "n*n"
+    assert x.shape[0] ** 0 == 1

@@ -40,16 +40,17 @@ def run_both(
     *,
     seed: int = 0,
     size: int = 3,
+    special: bool = True,
     program: Program | None = None,
 ) -> tuple[list[Array], list[Array]]:
     """(what the graph's interpreter says, what the program does): outputs, then new values."""
     rng = np.random.default_rng(seed)
     sizes = {symbol: size for symbol in sorted(named_sizes(graph), key=str)}
     if inputs is None:
-        inputs = [random_array(tensor.type, sizes, rng, True) for tensor in graph.inputs]
+        inputs = [random_array(tensor.type, sizes, rng, special) for tensor in graph.inputs]
     program = build_program(graph) if program is None else program
     states = {
-        slot.value: random_array(slot.type, sizes, rng, True) for slot in program.variables
+        slot.value: random_array(slot.type, sizes, rng, special) for slot in program.variables
     }
     expected = interpret_graph(graph, inputs, states)
     arrays = [states[slot.value].copy() for slot in program.variables]

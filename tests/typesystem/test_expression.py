@@ -189,7 +189,7 @@ def test_other_operands_are_left_to_their_own_class() -> None:
 
     assert A + Scalar() == "took a"  # type: ignore[operator]
     with pytest.raises(TypeError):
-        A + 1.5  # type: ignore[operator]
+        A + "1.5"  # type: ignore[operator]
 
 
 def test_literal_zero_divisor_is_refused() -> None:

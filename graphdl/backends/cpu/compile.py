@@ -137,6 +137,7 @@ class Connected:
         descriptor[Field.HANDLER] = id(output_handler())
         descriptor[Field.RELEASE] = 0 if host_calls.address else RELEASE_COST
         self.descriptor = descriptor
+        self.native = native  # its code must outlive the callables
         self.set_threads(threads)
         self.call: Callable[..., Any]
         self.strict: Callable[..., Any]
@@ -178,9 +179,11 @@ def compile_program(program: Program, target: CpuTarget, numerics: str = "fast")
 
 
 def _tile_all(program: Program, target: CpuTarget, numerics: str) -> dict[str, TiledKernel]:
+    launched = {each.kernel for each in number_statements(program) if isinstance(each, Launch)}
     return {
         name: _tiled(_canonical(kernel), target, numerics)
         for name, kernel in program.kernels.items()
+        if name in launched
     }
 
 

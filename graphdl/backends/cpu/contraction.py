@@ -20,7 +20,7 @@ their buffers unevenly, are computed into dense chunks first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from graphdl.backends.cpu.contraction_form import (
@@ -31,15 +31,17 @@ from graphdl.backends.cpu.contraction_form import (
 )
 from graphdl.backends.cpu.contraction_panel import (
     packer_name,
-    packer_text,
     panel_columns,
-    panel_name,
-    panel_text,
+    shared_text,
+    strip_functions,
+    strip_lanes,
+    strip_name,
+    strip_pitch,
 )
 from graphdl.backends.cpu.generate import workspace_bytes
 from graphdl.backends.cpu.nests import Nest, mask_lanes, replace_symbols
 from graphdl.backends.cpu.target import CpuTarget
-from graphdl.backends.cpu.tiled import TiledKernel
+from graphdl.backends.cpu.tiled import THREADS, TiledKernel
 from graphdl.kernel.nodes import (
     Allocate,
     Axis,
@@ -72,20 +74,16 @@ from graphdl.typesystem.expression import (
 
 Body = tuple[Statement, ...]
 
-DEPTH_BLOCK = 1024
+DEPTH_BLOCK = 256
 """Most steps of depth between two visits of the output."""
-GROUP_BYTES = 1024
+GROUP_BYTES = 4096
 """Most bytes of columns of one task: with DEPTH_BLOCK rows they fill half of a large L2 cache."""
-GROUPS = 4
-"""Groups of columns where there are enough of them, so that threads share evenly."""
 CHUNK_ROWS = 512
 """Most rows of one task, so that packing a panel is paid back."""
 SMALL_CHUNK_ROWS = 32
 """Rows of one task where nothing is packed."""
 STAGED_ROWS = 64
 """Rows of a left operand that must be computed first."""
-STRIP_TILES = 3
-"""Register tiles of rows that run over all panels of a group while they stay in cache."""
 DIRECT_ROWS = 24
 """With at most this many rows in all, packing costs more than it saves."""
 DIRECT_DEPTH = 32
@@ -100,6 +98,10 @@ _PRODUCT_COST = 12
 _TASK = Symbol("task")
 _ROW, _COLUMN = Symbol("row_first"), Symbol("column_first")
 _ROWS, _COLUMNS = Symbol("row_count"), Symbol("column_count")
+_ROWS_EACH, _COLUMNS_EACH = Symbol("rows_each"), Symbol("columns_each")
+_ACROSS, _PACKED, _LARGE = Symbol("parts_across"), Symbol("is_packed"), Symbol("is_large")
+_UNIT, _MOST = Symbol("unit"), Symbol("most_steps")
+_DEEP, _EVEN = Symbol("padded_depth"), Symbol("padded_steps")
 _BLOCK, _BLOCKS, _BLOCK_SIZE = Symbol("block"), Symbol("blocks"), Symbol("block_size")
 _STEP, _STEPS = Symbol("step_first"), Symbol("step_count")
 _STRIP, _LEFT, _LANE = Symbol("strip"), Symbol("left"), Symbol("lane")
@@ -115,7 +117,8 @@ def tile_contraction(nest: Nest, target: CpuTarget, numerics: str) -> TiledKerne
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a block of an operand is read from."""
+    """Where a block of an operand is read from, or written to. The strides of a right operand are
+    those of its rows and, from panel to panel, of one column."""
 
     buffer: str
     first: Size
@@ -125,6 +128,35 @@ class _Source:
     def moved(self, distance: Size) -> _Source:
         """The same block some elements further on."""
         return replace(self, first=self.first + distance)
+
+
+class _Shape:
+    """Rows and columns of one task, and how many tasks that makes down and across.
+
+    Where the right operand is packed, tasks are long, because each packs its own panels, and every
+    thread finds columns of its own. Elsewhere they are wide, because rows are packed once per task.
+    """
+
+    def __init__(
+        self, recipe: _Recipe, is_staged: bool, bind: Callable[[Symbol, Size], Size]
+    ) -> None:
+        most = GROUP_BYTES // recipe.dtype.itemsize
+        self.rows: Size = STAGED_ROWS
+        self.columns: Size = most
+        if not is_staged:
+            is_large = bind(_LARGE, recipe.is_large())
+            unit = bind(_UNIT, maximum(1, THREADS) * recipe.lanes)
+            padded = bind(Symbol("padded"), recipe.columns + (unit - 1))
+            share = maximum(4 * recipe.lanes, multiply(floor_divide(padded, unit), recipe.lanes))
+            shared = most - is_large * (most - minimum(most, share))
+            self.columns = bind(_COLUMNS_EACH, maximum(recipe.lanes, shared))
+            self.rows = bind(_ROWS_EACH, SMALL_CHUNK_ROWS + is_large * (CHUNK_ROWS - SMALL_CHUNK_ROWS))
+        else:
+            bind(_COLUMNS_EACH, most)
+        padded_columns = bind(Symbol("padded_columns"), recipe.columns + (self.columns - 1))
+        self.across: Size = 1 if is_staged else bind(_ACROSS, floor_divide(padded_columns, self.columns))
+        padded_rows = bind(Symbol("padded_rows"), recipe.rows + (self.rows - 1))
+        self.down = floor_divide(padded_rows, self.rows)
 
 
 class _Recipe:
@@ -138,49 +170,49 @@ class _Recipe:
         self.rows: Size = contraction.row.extent if contraction.row else 1
         self.columns = contraction.column.extent
         self.depth = product(axis.extent for axis in contraction.depth)
-        self.strip_rows = STRIP_TILES * target.block_rows
-        self.functions: dict[str, str] = {}
+        self.strip_rows = target.block_rows
+        self.called: set[str] = set()
 
     def tile(self) -> TiledKernel:
         """The task loop around this contraction's body."""
         kernel = self.form.nest.kernel
         is_staged = not self._is_read_in_place(self.form.lhs)
-        chunk, group = self._task_shape(is_staged)
-        chunks = floor_divide(add(self.rows, chunk - 1), chunk)
-        groups = floor_divide(add(self.columns, group - 1), group)
-        parts = (chunks,) if is_staged else (chunks, groups)
+        shape = _Shape(self, is_staged, lambda symbol, value: value)
         outer = tuple(axis.extent for axis in self.form.outer)
-        numbers = _decompose(_TASK, (*outer, *parts))
-        lets = [_let(axis.symbol, n) for axis, n in zip(self.form.outer, numbers, strict=False)]
-        first = multiply(numbers[len(outer)], chunk)
-        lets += [_let(_ROW, first), _let(_ROWS, minimum(chunk, self.rows - _ROW))]
-        if is_staged:
-            inner = self._staged_body(group)
-        else:
-            inner = self._group_body(multiply(numbers[-1], group), group, None)
-        count = product((*outer, *parts))
-        loop = Loop(_TASK, 0, count, 1, LoopKind.PARALLEL, (*lets, *inner))
-        function = Kernel(kernel.name, kernel.sizes, kernel.buffers, (loop,))
-        across = self.columns if is_staged else minimum(group, self.columns)
-        work = multiply(multiply(minimum(chunk, self.rows), across), self.depth)
+        count = product((*outer, shape.down, shape.across))
+        inner = self._staged_body() if is_staged else self._group_body(None)
+        loop = Loop(_TASK, 0, count, 1, LoopKind.PARALLEL, (*self._task_lets(is_staged), *inner))
+        function = Kernel(kernel.name, (*kernel.sizes, THREADS), kernel.buffers, (loop,))
+        wide = self.columns if is_staged else minimum(shape.columns, self.columns)
+        work = multiply(multiply(minimum(shape.rows, self.rows), wide), self.depth)
         cost = work * (_PRODUCT_COST * 16 // self.lanes) + _TASK_COST
-        functions = (function, *self.functions.values())
-        return TiledKernel(kernel.name, functions, count, cost, workspace_bytes(function))
+        key = (self.dtype, self.target, self.numerics)
+        texts = (shared_text(name, *key) for name in sorted(self.called))
+        return TiledKernel(kernel.name, (function, *texts), count, cost, workspace_bytes(function))
 
-    def _task_shape(self, is_staged: bool) -> tuple[Size, Size]:
-        """Rows and columns of one task."""
-        most = GROUP_BYTES // self.dtype.itemsize
-        share = floor_divide(add(self.columns, GROUPS * self.lanes - 1), GROUPS * self.lanes)
-        columns = minimum(most, maximum(self.lanes * 4, multiply(share, self.lanes)))
-        if is_staged:
-            return STAGED_ROWS, most
-        is_large = minimum(1, floor_divide(self._right_size, DIRECT_ELEMENTS + 1))
-        rows = multiply(is_large, CHUNK_ROWS - SMALL_CHUNK_ROWS) + SMALL_CHUNK_ROWS
-        return rows, columns
+    def _task_lets(self, is_staged: bool) -> Body:
+        """Which rows and columns a task has: columns change fastest, then rows, then outer axes."""
+        lets: list[Statement] = []
 
-    @property
-    def _right_size(self) -> Size:
-        return multiply(self.columns, self.depth)
+        def bind(symbol: Symbol, value: Size) -> Size:
+            lets.append(_let(symbol, value))
+            return symbol
+
+        shape = _Shape(self, is_staged, bind)
+        down = bind(Symbol("parts_down"), shape.down) if self.form.outer else shape.down
+        outer = tuple(axis.extent for axis in self.form.outer)
+        *places, row, column = _decompose(_TASK, (*outer, down, shape.across))
+        for axis, place in zip(self.form.outer, places, strict=True):
+            bind(axis.symbol, place)
+        bind(_ROW, row * shape.rows)
+        bind(_ROWS, minimum(shape.rows, self.rows - _ROW))
+        if not is_staged:
+            bind(_COLUMN, column * shape.columns)
+        return tuple(lets)
+
+    def is_large(self) -> Size:
+        """1 when the right operand does not stay in cache, else 0."""
+        return minimum(1, floor_divide(multiply(self.columns, self.depth), DIRECT_ELEMENTS + 1))
 
     # Operands -------------------------------------------------------------------------------------
 
@@ -192,12 +224,12 @@ class _Recipe:
         lhs, rhs = self.form.lhs, self.form.rhs
         return lhs.is_plain and rhs.is_plain and rhs.stride(self.form.column.symbol) == 1
 
-    def _staged_body(self, group: Size) -> Body:
+    def _staged_body(self) -> Body:
         """Compute the rows of the left operand once, then run over groups of panels."""
-        chunk: Size = STAGED_ROWS
         along_rows = self._runs_along_rows()
-        pitch = chunk if along_rows else self.depth
-        block = Buffer("left_block", self.dtype, (multiply(chunk, self.depth) + self.lanes,), Space.THREAD)
+        pitch: Size = STAGED_ROWS if along_rows else self.depth
+        size = multiply(self.depth, STAGED_ROWS) + self.lanes
+        block = Buffer("left_block", self.dtype, (size,), Space.THREAD)
         axes = self.form.depth
         row = Axis(Symbol("staged_row"), _ROWS)
         known = {self.form.row.symbol: _ROW + row.symbol} if self.form.row else {}
@@ -205,11 +237,12 @@ class _Recipe:
         index = linear * pitch + row.symbol if along_rows else row.symbol * pitch + linear
         store = Store(block.name, (index,), self.form.lhs.value)
         loops = (*axes, row) if along_rows else (row, *axes)
-        stage = self._nest(loops, store, known)
         source = _Source(block.name, 0, 1 if along_rows else pitch, pitch if along_rows else 1)
-        first = Symbol("group_first")
-        body = self._group_body(first, group, source)
-        return (Allocate(block), *stage, Loop(first, 0, self.columns, group, LoopKind.SERIAL, body))
+        groups = Loop(
+            _COLUMN, 0, self.columns, GROUP_BYTES // self.dtype.itemsize, LoopKind.SERIAL,
+            self._group_body(source),
+        )  # fmt: skip
+        return (Allocate(block), *self._nest(loops, store, known), groups)
 
     def _runs_along_rows(self) -> bool:
         """Whether the left operand's loads are contiguous along the rows, not along the depth."""
@@ -241,21 +274,21 @@ class _Recipe:
 
     # Sums -----------------------------------------------------------------------------------------
 
-    def _group_body(self, first: Size, group: Size, left: _Source | None) -> Body:
-        """Sum a chunk of rows by a group of panels, and finish it strip by strip."""
+    def _group_body(self, left: _Source | None) -> Body:
+        """Sum a task's rows by a group of panels, and finish them strip by strip."""
         form = self.form
-        body: Body = (_let(_COLUMN, first), _let(_COLUMNS, minimum(group, self.columns - _COLUMN)))
+        count = _let(_COLUMNS, minimum(_COLUMNS_EACH, self.columns - _COLUMN))
         if left is None:
             row, step = form.lhs.stride(_symbol(form.row)), form.lhs.stride(form.depth[-1].symbol)
             left = _Source(form.lhs.buffer, self._place(form.lhs), row, step)
         output = form.plain_output()
         if output is not None:
             view = _Source(output.buffer, self._place(output), output.stride(_symbol(form.row)), 0)
-            return (*body, *self._sum(left, view, None))
+            return (count, *self._sum(left, view, None))
         rows = STAGED_ROWS if left.buffer == "left_block" else CHUNK_ROWS
         tile = Buffer("tile", self.dtype, (rows, GROUP_BYTES // self.dtype.itemsize), Space.THREAD)
         sums = self._sum(left, _Source(tile.name, 0, tile.shape[1], 0), tile)
-        return (*body, Allocate(tile), *sums)
+        return (count, Allocate(tile), *sums)
 
     def _place(self, operand: Operand) -> Size:
         """Where this task's part of a plain operand starts."""
@@ -278,9 +311,8 @@ class _Recipe:
             fill = self._pack_columns(panels, pitch)
         else:
             fill = self._compute_panels(panels, pitch)
-        right = _Source(panels.name, _LEFT * pitch, self.width, 0)
-        products = (self._product(left, right, output),)
-        return (Allocate(panels), *self._blocks(0, fill, products, tile))
+        right = _Source(panels.name, 0, self.width, pitch)
+        return (Allocate(panels), *self._blocks(0, fill, left, (right,), output, tile))
 
     def _right_strides(self) -> tuple[Size, Size]:
         rhs = self.form.rhs
@@ -290,43 +322,62 @@ class _Recipe:
         """The right operand has contiguous rows: read them in place, or pack them."""
         _, along = self._right_strides()
         panels, place = self._panels(), self._place(self.form.rhs) + along * _STEP
-        direct = _Source(self.form.rhs.buffer, place + _LEFT, along, 0)
-        packed = _Source(panels.name, _LEFT * _STEPS, self.width, 0)
+        direct = _Source(self.form.rhs.buffer, place, along, 1)
+        packed = _Source(panels.name, 0, self.width, _STEPS)
         pack = self._call(
             packer_name(self.dtype, False),
-            packer_text(self.dtype, self.target, False),
             (_COLUMNS, _STEPS, along),
             ((self.form.rhs.buffer, place), (panels.name, 0)),
         )
-        is_small = Comparison(self._right_size, "<=", DIRECT_ELEMENTS)
-        is_short = Comparison(self.rows, "<=", DIRECT_ROWS)
-        in_place = self._product(left, direct, output)
-        from_panels = self._product(left, packed, output)
-        choice = If((is_short,), (in_place,), (If((is_small,), (in_place,), (from_panels,)),))
-        fill = If((is_short,), (), (If((is_small,), (), (pack,)),))
-        short = 1 - minimum(1, floor_divide(self.rows, DIRECT_ROWS + 1))
-        return (Allocate(panels), *self._blocks(short, (fill,), (choice,), tile))
+        is_long = minimum(1, floor_divide(self.rows, DIRECT_ROWS + 1))
+        packs = _let(_PACKED, multiply(self.is_large(), is_long))
+        fill = If((Comparison(_PACKED, "==", 1),), (pack,))
+        blocks = self._blocks(1 - is_long, (fill,), left, (direct, packed), output, tile)
+        return (Allocate(panels), packs, *blocks)
 
-    def _blocks(self, is_short: Size, fill: Body, products: Body, tile: Buffer | None) -> Body:
+    def _blocks(
+        self,
+        is_short: Size,
+        fill: Body,
+        left: _Source,
+        right: tuple[_Source, ...],
+        output: _Source,
+        tile: Buffer | None,
+    ) -> Body:
         """For each block of depth: fill the panels, then run every strip of rows over them; the
         epilogue follows the last block of a strip."""
-        most: Size = DEPTH_BLOCK if len(self.form.depth) == 1 else maximum(1, self.depth)
-        blocks = maximum(1, floor_divide(add(self.depth, most - 1), most))
-        even = maximum(1, floor_divide(self.depth + (blocks - 1), blocks))
-        size = even - is_short * (even - minimum(even, DIRECT_DEPTH))
+        deepest: Size = DEPTH_BLOCK if len(self.form.depth) == 1 else maximum(1, self.depth)
+        most = maximum(DIRECT_DEPTH, _choose(is_short, DIRECT_DEPTH, deepest))
         lets = (
-            _let(_BLOCK_SIZE, size),
-            _let(_BLOCKS, maximum(1, floor_divide(self.depth + (_BLOCK_SIZE - 1), _BLOCK_SIZE))),
+            _let(_MOST, most),
+            _let(_DEEP, self.depth + (_MOST - 1)),
+            _let(_BLOCKS, maximum(1, floor_divide(_DEEP, _MOST))),
+            _let(_EVEN, self.depth + (_BLOCKS - 1)),
+            _let(_BLOCK_SIZE, floor_divide(_EVEN, _BLOCKS)),
         )
-        panels = Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, products)
-        finish: Body = ()
+        strip = self._strip_buffer(deepest)
+        body = self._choose_right(left, right, output)
         if tile is not None:
             last = If((Comparison(_BLOCK + 1, "==", _BLOCKS),), self._epilogue(tile, self._tile_row()))
-            finish = (last,)
-        strips = self._strips((panels, *finish))
+            body = (*body, last)
+        strips = self._strips(body)
         first = (_let(_STEP, _BLOCK * _BLOCK_SIZE), _let(_STEPS, minimum(_BLOCK_SIZE, self.depth - _STEP)))
         loop = Loop(_BLOCK, 0, _BLOCKS, 1, LoopKind.SERIAL, (*first, *fill, *strips))
-        return (*lets, loop)
+        return (*lets, Allocate(strip), loop)
+
+    def _choose_right(self, left: _Source, right: tuple[_Source, ...], output: _Source) -> Body:
+        """The product with the right operand in place or packed, as `fill` has left it."""
+        products = [self._product(left, source, output) for source in right]
+        if len(products) == 1:
+            return tuple(products)
+        in_place, packed = products
+        return (If((Comparison(_PACKED, "==", 1),), (packed,), (in_place,)),)
+
+    def _strip_buffer(self, depth: Size) -> Buffer:
+        """Room for one packed strip, of a whole number of squares."""
+        lanes = strip_lanes(self.dtype, self.target)
+        whole = multiply(_parts(depth, lanes), lanes)
+        return Buffer("strip", self.dtype, (whole, strip_pitch(self.dtype, self.target)), Space.THREAD)
 
     def _strips(self, body: Body) -> Body:
         return (Loop(_STRIP, 0, _ROWS, self.strip_rows, LoopKind.SERIAL, body),)
@@ -340,7 +391,6 @@ class _Recipe:
         place = self._place(self.form.rhs) + _STEP + across * _LEFT
         pack = self._call(
             packer_name(self.dtype, True),
-            packer_text(self.dtype, self.target, True),
             (minimum(self.width, _COLUMNS - _LEFT), _STEPS, across),
             ((self.form.rhs.buffer, place), (panels.name, _LEFT * pitch)),
         )
@@ -373,7 +423,7 @@ class _Recipe:
         """Contracted axes that do not join: loops around the product over the last one."""
         form = self.form
         *slow, fast = form.depth
-        right = _Source(form.rhs.buffer, self._place(form.rhs) + _LEFT, self._right_strides()[1], 0)
+        right = _Source(form.rhs.buffer, self._place(form.rhs), self._right_strides()[1], 1)
         begun: Size = 0
         for axis in slow:
             right = right.moved(form.rhs.stride(axis.symbol) * axis.symbol)
@@ -381,10 +431,10 @@ class _Recipe:
             begun = begun + axis.symbol
         is_any = minimum(1, product(axis.extent for axis in slow))
         lets = (_let(_STEP, 0), _let(_STEPS, multiply(fast.extent, is_any)), _let(_BLOCK, begun))
-        panels = Loop(_LEFT, 0, _COLUMNS, self.width, LoopKind.SERIAL, (self._product(left, right, output),))
-        body: Body = (*lets, *self._strips((panels,)))
+        body: Body = (*lets, *self._strips((self._product(left, right, output),)))
         for axis in reversed(slow):
             body = (Loop(axis.symbol, 0, maximum(1, axis.extent), 1, LoopKind.SERIAL, body),)
+        body = (Allocate(self._strip_buffer(fast.extent)), *body)
         if tile is None:
             return body
         return (*body, *self._strips(self._epilogue(tile, _STRIP)))
@@ -394,24 +444,26 @@ class _Recipe:
         block it replaces the output, in later ones it adds."""
         first_row = self._tile_row() if output.buffer == "tile" and not self._is_separate() else _STRIP
         sizes = (
-            minimum(self.strip_rows, _ROWS - _STRIP), minimum(self.width, _COLUMNS - _LEFT), _STEPS,
-            left.row_stride, left.depth_stride, right.row_stride, output.row_stride, _BLOCK,
+            minimum(self.strip_rows, _ROWS - _STRIP), _COLUMNS, _STEPS, left.row_stride, left.depth_stride,
+            right.row_stride, right.depth_stride, output.row_stride, _BLOCK,
         )  # fmt: skip
         views = (
             (left.buffer, left.first + left.row_stride * _STRIP + left.depth_stride * _STEP),
             (right.buffer, right.first),
-            (output.buffer, output.first + output.row_stride * first_row + _LEFT),
+            (output.buffer, output.first + output.row_stride * first_row),
+            ("strip", 0),
         )
-        text = panel_text(self.dtype, self.target, self.numerics)
-        return self._call(panel_name(self.dtype, self.target, self.numerics), text, sizes, views)
+        name = strip_name(self.dtype, self.target, self.numerics)
+        self.called.update(strip_functions(self.dtype, self.target, self.numerics))
+        return CallFunction(name, sizes, views)
 
     def _is_separate(self) -> bool:
         return len(self.form.depth) > 1 and self._steps_separately()
 
     def _call(
-        self, name: str, text: str, sizes: tuple[Size, ...], views: tuple[tuple[str, Size], ...]
+        self, name: str, sizes: tuple[Size, ...], views: tuple[tuple[str, Size], ...]
     ) -> CallFunction:
-        self.functions[name] = text
+        self.called.add(name)
         return CallFunction(name, sizes, views)
 
     # Epilogue -------------------------------------------------------------------------------------
@@ -442,6 +494,16 @@ def _symbol(axis: Axis | None) -> Symbol | None:
 
 def _let(symbol: Symbol, value: Size) -> Let:
     return Let(symbol.name, IndexValue(value, int64))
+
+
+def _parts(number: Size, size: Size) -> Size:
+    """How many parts of a size cover a number."""
+    return floor_divide(add(number, size - 1), size)
+
+
+def _choose(condition: Size, one: Size, zero: Size) -> Size:
+    """`one` where the condition is 1, `zero` where it is 0."""
+    return zero + multiply(condition, one - zero)
 
 
 def _linear(axes: tuple[Axis, ...]) -> Size:

@@ -1,4 +1,5 @@
-"""The functions that all contractions of one dtype share: a panel product and two panel packers.
+"""The functions that all contractions of one dtype share: products of a strip and of a panel, and
+packers.
 
     panel(a, b, c, rows, columns, depth, a_row, a_depth, b_row, c_row, accumulate)
 
@@ -10,7 +11,7 @@ so every way of cutting a contraction into panels gives the same bits. The regis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from graphdl.backends.cpu.generate import generate
@@ -20,7 +21,7 @@ from graphdl.kernel.nodes import (
     Allocate,
     Binary,
     Buffer,
-    Constant,
+    CallFunction,
     Fma,
     If,
     Kernel,
@@ -39,9 +40,12 @@ from graphdl.typesystem.expression import Comparison, Size, Symbol, minimum
 
 Body = tuple[Statement, ...]
 
+PACKED_PANELS = 2
+"""Rows that meet more panels than this are packed first."""
+
 _ROWS, _COLUMNS, _DEPTH = Symbol("rows"), Symbol("columns"), Symbol("depth")
 _A_ROW, _A_DEPTH = Symbol("a_row"), Symbol("a_depth")
-_B_ROW, _C_ROW = Symbol("b_row"), Symbol("c_row")
+_B_ROW, _B_COLUMN, _C_ROW = Symbol("b_row"), Symbol("b_column"), Symbol("c_row")
 _ACCUMULATE = Symbol("accumulate")
 _ROW, _LANE, _STEP, _LEFT = Symbol("row"), Symbol("lane"), Symbol("step"), Symbol("left")
 
@@ -62,21 +66,101 @@ def packer_name(dtype: DType, is_transposed: bool) -> str:
     return f"graphdl_pack_{'columns' if is_transposed else 'rows'}_{dtype}"
 
 
-@cache
-def panel_text(dtype: DType, target: CpuTarget, numerics: str) -> str:
-    """LLVM text of the panel product."""
-    return generate(panel_kernel(dtype, target, numerics), target, shared=True)
+def strip_packer_name(dtype: DType, is_transposed: bool) -> str:
+    """A strip packer's symbol."""
+    return f"graphdl_pack_strip_{'rows' if is_transposed else 'columns'}_{dtype}"
+
+
+def strip_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
+    """The strip product's symbol."""
+    return panel_name(dtype, target, numerics).replace("panel", "strip")
 
 
 @cache
-def packer_text(dtype: DType, target: CpuTarget, is_transposed: bool) -> str:
-    """LLVM text of a packer."""
-    make = column_packer if is_transposed else row_packer
-    return generate(make(dtype, target), target, shared=True)
+def shared_kernels(dtype: DType, target: CpuTarget, numerics: str) -> Mapping[str, Kernel]:
+    """Everything that contractions of a dtype may call, by symbol."""
+    kernels = [
+        strip_kernel(dtype, target, numerics),
+        panel_kernel(dtype, target, numerics),
+        strip_transposer(dtype, target),
+        strip_copier(dtype, target),
+        row_packer(dtype, target),
+        column_packer(dtype, target),
+    ]
+    return {kernel.name: kernel for kernel in kernels}
+
+
+@cache
+def shared_text(name: str, dtype: DType, target: CpuTarget, numerics: str) -> str:
+    """LLVM text of a shared function."""
+    return generate(shared_kernels(dtype, target, numerics)[name], target, shared=True)
+
+
+def strip_functions(dtype: DType, target: CpuTarget, numerics: str) -> tuple[str, ...]:
+    """The symbols of the strip product and of what it calls."""
+    packers = (strip_packer_name(dtype, True), strip_packer_name(dtype, False))
+    return (strip_name(dtype, target, numerics), panel_name(dtype, target, numerics), *packers)
+
+
+def strip_pitch(dtype: DType, target: CpuTarget) -> int:
+    """Elements from one step of depth to the next in a packed strip of rows."""
+    lanes = strip_lanes(dtype, target)
+    return (target.block_rows + lanes - 1) // lanes * lanes
+
+
+def strip_lanes(dtype: DType, target: CpuTarget) -> int:
+    """Lanes of the squares that a strip is packed in: no wider than the strip."""
+    return min(target.lanes(dtype.bits), 8)
 
 
 def _view(name: str, dtype: DType, access: Access) -> Buffer:
     return Buffer(name, dtype, (Symbol(f"length_{name}"),), Space.ARGUMENT, access)
+
+
+# The strip product --------------------------------------------------------------------------------
+
+
+def strip_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
+    """strip(a, b, c, packed, rows, columns, depth, a_row, a_depth, b_row, b_column, c_row, accumulate):
+    one register tile of rows times any number of panels, `b_column` elements apart per column. Rows
+    that meet several panels are packed first, if they are contiguous in one direction."""
+    width = panel_columns(dtype, target)
+    several = (
+        Comparison(PACKED_PANELS * width, "<", _COLUMNS),
+        Comparison((_A_ROW - 1) * (_A_DEPTH - 1), "==", 0),
+    )
+
+    def pack(is_transposed: bool) -> Statement:
+        stride = _A_ROW if is_transposed else _A_DEPTH
+        name = strip_packer_name(dtype, is_transposed)
+        return CallFunction(name, (_ROWS, _DEPTH, stride), (("a", 0), ("packed", 0)))
+
+    packed = (
+        If((Comparison(_A_DEPTH, "==", 1),), (pack(True),), (pack(False),)),
+        _panel_calls(dtype, target, numerics, "packed", 1, strip_pitch(dtype, target)),
+    )
+    in_place = (_panel_calls(dtype, target, numerics, "a", _A_ROW, _A_DEPTH),)
+    sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _B_COLUMN, _C_ROW, _ACCUMULATE)
+    buffers = (
+        _view("a", dtype, Access.READ),
+        _view("b", dtype, Access.READ),
+        _view("c", dtype, Access.UPDATE),
+        _view("packed", dtype, Access.WRITE),
+    )
+    body = (If(several, packed, in_place),)
+    return Kernel(strip_name(dtype, target, numerics), sizes, buffers, body)
+
+
+def _panel_calls(
+    dtype: DType, target: CpuTarget, numerics: str, left: str, a_row: Size, a_depth: Size
+) -> Statement:
+    width = panel_columns(dtype, target)
+    sizes = (
+        _ROWS, minimum(width, _COLUMNS - _LEFT), _DEPTH, a_row, a_depth, _B_ROW, _C_ROW, _ACCUMULATE,
+    )  # fmt: skip
+    views = ((left, 0), ("b", _LEFT * _B_COLUMN), ("c", _LEFT))
+    call = CallFunction(panel_name(dtype, target, numerics), sizes, views)
+    return Loop(_LEFT, 0, _COLUMNS, width, LoopKind.SERIAL, (call,))
 
 
 # The panel product --------------------------------------------------------------------------------
@@ -230,6 +314,46 @@ def column_packer(dtype: DType, target: CpuTarget) -> Kernel:
     squares = Loop(_STEP, 0, _DEPTH, lanes, LoopKind.SERIAL, body)
     blocks = Loop(left, 0, width, lanes, LoopKind.SERIAL, (squares,))
     return _packer(dtype, True, source_column, (blocks,))
+
+
+def strip_transposer(dtype: DType, target: CpuTarget) -> Kernel:
+    """pack(source, strip, rows, depth, source_row): up to one register tile of rows, each of `depth`
+    contiguous elements, so that the elements of one step stand together. Rows behind the last one
+    hold copies of it; steps up to the next whole square are written."""
+    lanes, pitch = strip_lanes(dtype, target), strip_pitch(dtype, target)
+    square = Buffer("square", dtype, (lanes, lanes), Space.REGISTER)
+    top, row, source_row = Symbol("top"), Symbol("row"), Symbol("source_row")
+    source = minimum(top + row, _ROWS - 1) * source_row + _STEP + _LANE
+    value = Load("source", (source,), dtype, (Comparison(_STEP + _LANE, "<", _DEPTH),))
+    place = ((_STEP + row) * pitch + top + _LANE,)
+    copies = (
+        Store("square", (row, _LANE), value),
+        Store("strip", place, Load("square", (_LANE, row), dtype)),
+    )
+    body = (Allocate(square), *(_each_column(row, lanes, copy) for copy in copies))
+    blocks = Loop(top, 0, pitch, lanes, LoopKind.SERIAL, body)
+    squares = Loop(_STEP, 0, _DEPTH, lanes, LoopKind.SERIAL, (blocks,))
+    return _strip_packer(dtype, True, source_row, (squares,))
+
+
+def strip_copier(dtype: DType, target: CpuTarget) -> Kernel:
+    """pack(source, strip, rows, depth, source_step): the same for rows that are contiguous at every
+    step of depth."""
+    lanes, pitch = strip_lanes(dtype, target), strip_pitch(dtype, target)
+    source_step = Symbol("source_step")
+    body: Body = ()
+    for top in range(0, pitch, lanes):
+        mask = (Comparison(top + _LANE, "<", _ROWS),)
+        value = Load("source", (_STEP * source_step + top + _LANE,), dtype, mask)
+        store = Store("strip", (_STEP * pitch + top + _LANE,), value)
+        body += (Loop(_LANE, 0, lanes, 1, LoopKind.VECTOR, (store,)),)
+    loop = Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, body)
+    return _strip_packer(dtype, False, source_step, (loop,))
+
+
+def _strip_packer(dtype: DType, is_transposed: bool, stride: Symbol, body: Body) -> Kernel:
+    buffers = (_view("source", dtype, Access.READ), _view("strip", dtype, Access.WRITE))
+    return Kernel(strip_packer_name(dtype, is_transposed), (_ROWS, _DEPTH, stride), buffers, body)
 
 
 def _each_column(column: Symbol, lanes: int, statement: Statement) -> Statement:

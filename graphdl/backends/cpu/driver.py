@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from graphdl.backends.cpu.pool import PARALLEL_FOR, declare_parallel_for
 from graphdl.backends.cpu.size_text import DECLARATIONS, SizeWriter
-from graphdl.backends.cpu.tiled import TiledKernel
+from graphdl.backends.cpu.tiled import THREADS, TiledKernel
 from graphdl.errors import InternalError
 from graphdl.program.nodes import (
     Branch,
@@ -47,10 +47,12 @@ from graphdl.typesystem.expression import Size, Symbol, maximum, substitute
 RUN = "graphdl_run"
 PREPARE = "graphdl_prepare"
 
-GRAIN = 8_000_000
+GRAIN = 5_000_000
 """Picoseconds of work that one chunk of a parallel loop should hold at least."""
 
 ALIGNMENT = 64
+
+_CALL_THREADS = Symbol("threads of the call")  # no user can name a size so
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class _LaunchSizes:
 def _launch_sizes(program: Program, launch: Launch, tiled: TiledKernel) -> _LaunchSizes:
     symbols = program.kernels[launch.kernel].sizes
     values: dict[Symbol, Size] = dict(zip(symbols, launch.sizes, strict=True))
+    values[THREADS] = _CALL_THREADS
     count, cost, workspace = (
         substitute(each, values) for each in (tiled.count, tiled.cost, tiled.workspace)
     )
@@ -151,8 +154,10 @@ def _write_prepare(program: Program, tiled: Mapping[str, TiledKernel], derived: 
 
 
 def _loop_replacements(program: Program) -> dict[Symbol, Size]:
-    """Loop symbols stand at their first value when sizes are computed before the loops run."""
-    return {each.symbol: 0 for each in _flatten(program.statements) if isinstance(each, Loop)}
+    """Loop symbols stand at their first value when sizes are computed before the loops run, and
+    work is counted for one thread."""
+    loops = [each for each in _flatten(program.statements) if isinstance(each, Loop)]
+    return {_CALL_THREADS: 1, **{each.symbol: 0 for each in loops}}
 
 
 def _write_cost(program: Program, tiled: Mapping[str, TiledKernel], writer: SizeWriter) -> str:
@@ -204,8 +209,9 @@ class _RunWriter:
             f"define i64 @{RUN}(ptr %pointers, ptr %sizes, ptr %arena, i64 %threads) {{",
             "entry:",
             f"  %views = alloca [{max(views, 1)} x ptr], align 16",
-            f"  %kernel_sizes = alloca [{max(sizes, 1)} x i64], align 16",
+            f"  %kernel_sizes = alloca [{sizes + 1} x i64], align 16",
         ]
+        self.writer.known[_CALL_THREADS] = "%threads"
         _load_sizes(self.program, self.writer)
         self._compute_entry_values(flat)
         self.body(self.program.statements)
@@ -289,7 +295,7 @@ class _RunWriter:
         tiled = self.tiled[launch.kernel]
         sizes = _launch_sizes(self.program, launch, tiled)
         self._store_views(launch.views)
-        for position, size in enumerate(launch.sizes):
+        for position, size in enumerate((*launch.sizes, _CALL_THREADS)):
             operand = self.writer.write(size)
             slot = self.writer.add(f"getelementptr i64, ptr %kernel_sizes, i64 {position}")
             self.line(f"store i64 {operand}, ptr {slot}")

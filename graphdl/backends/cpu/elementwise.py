@@ -1,7 +1,8 @@
 """Lanes over a parallel axis: elementwise kernels, column reductions, scans along another axis.
 
 The axis with the most unit strides becomes VECTOR lanes; the other parallel axes become tasks, and
-blocks of the axis itself where there are none, or where each point is long. Main loop without masks, then a masked tail:
+blocks of the axis itself where there are none, or where each point is long. Main loop without
+masks, then a masked tail:
 
     parallel i0 in 0:n0            parallel t in 0:(n0+1023)//1024
         b1[i0] = abs(b0[i0])           serial j in t*1024:min(n0//32*32, t*1024+1024) step 32
@@ -35,6 +36,7 @@ from graphdl.backends.cpu.nests import (
 from graphdl.backends.cpu.target import CpuTarget
 from graphdl.backends.cpu.tiled import TiledKernel
 from graphdl.kernel.nodes import (
+    LANES,
     Allocate,
     If,
     IndexValue,
@@ -73,7 +75,7 @@ def tile_lanes(nest: Nest, target: CpuTarget) -> TiledKernel | None:
     is_flat = not any(isinstance(each, Sweep | Loop) for each in walk(nest.body))
     crossing = _crossing_axis(nest, axis) if is_flat else None
     native = target.lanes(widest_bits(nest))
-    wide = native if crossing else native * unroll_factor(nest, target)
+    wide = native if crossing else max(native, min(LANES, native * unroll_factor(nest, target)))
     tasks = [_blocked(loop, ROWS) if loop is crossing else loop
              for loop in nest.loops if loop is not axis]  # fmt: skip
     size = BLOCK if is_flat else wide

@@ -105,14 +105,21 @@ def generate(kernel: Kernel, target: CpuTarget, *, shared: bool = False) -> str:
 
 
 def module_text(functions: Sequence[str], target: CpuTarget) -> str:
-    """A module of generated definitions: declarations once, attributes, definitions."""
-    declarations: dict[str, None] = {}
-    definitions: list[str] = []
+    """A module of generated definitions: what they call elsewhere declared once, the definitions,
+    and their attributes."""
+    declarations: dict[str, str] = {}
+    definitions: dict[str, str] = {}
     for function in functions:
         head, _, body = function.partition("define ")
-        declarations.update(dict.fromkeys(line for line in head.splitlines() if line))
-        definitions.append(f"define {body}")
-    return "\n".join([*declarations, *definitions, attributes_text(target), ""])
+        declarations.update({_symbol_of(line): line for line in head.splitlines() if line})
+        definitions[_symbol_of(body)] = f"define {body}"
+    foreign = [line for symbol, line in declarations.items() if symbol not in definitions]
+    return "\n".join([*foreign, *definitions.values(), attributes_text(target), ""])
+
+
+def _symbol_of(text: str) -> str:
+    """The name in the first line of a declaration or definition."""
+    return text[text.index("@") + 1 : text.index("(", text.index("@"))]
 
 
 def attributes_text(target: CpuTarget) -> str:
@@ -155,7 +162,7 @@ class _Generator:
         for position, buffer in enumerate(self.kernel.buffers):
             self.memory.put(buffer, f"%buffer{position}")
         for position, symbol in enumerate(self.kernel.sizes):
-            self.indices.bind(symbol, f"%size{position}", natural=True)
+            self.indices.bind(symbol, f"%size{position}", lowest=0)
         buffers = [f"ptr %buffer{position}" for position in range(len(self.kernel.buffers))]
         return [*buffers, *(f"i64 %size{position}" for position in range(len(self.kernel.sizes)))]
 
@@ -163,7 +170,7 @@ class _Generator:
         for position, symbol in enumerate(self.kernel.sizes):
             address = self.code.emit(f"getelementptr inbounds i64, ptr %sizes, i64 {position}")
             text = self.code.emit(f"load i64, ptr {address}, align 8")
-            self.indices.bind(symbol, text, natural=True)
+            self.indices.bind(symbol, text, lowest=0)
 
     def _bind_buffers(self) -> None:
         for position, buffer in enumerate(self.kernel.buffers):
@@ -210,9 +217,9 @@ class _Generator:
             self._bind(name, self.values.emit(IndexValue(index, int64)))
             return
         text, depth = self.indices.scalar(resolved), self.indices.depth(resolved)
-        natural = self.indices.is_natural(resolved)
+        lowest = self.indices.lower_bound(resolved)
         self.values.names[name] = Emitted(text, int64)
-        self.indices.bind(Symbol(name), text, natural=natural, depth=depth)
+        self.indices.bind(Symbol(name), text, lowest=lowest, depth=depth)
 
     def _bind_symbol(self, name: str, value: Emitted) -> None:
         symbol = Symbol(name)
@@ -221,7 +228,7 @@ class _Generator:
         elif value.text.lstrip("-").isdecimal():
             self.indices.rename(symbol, int(value.text))
         else:
-            self.indices.bind(symbol, value.text, natural=False)
+            self.indices.bind(symbol, value.text, lowest=None)
 
     def _allocate(self, buffer: Buffer) -> None:
         if buffer.name in self.registers.lanes:
@@ -297,8 +304,8 @@ class _Generator:
                 self._vectorized(loop)
             case LoopKind.PARALLEL if self.code.depth == 0 and not self.shared:
                 first, step = loop.start, loop.step
-                begin = self.indices.bind(Symbol("begin"), "%begin", natural=True)
-                end = self.indices.bind(Symbol("end"), "%end", natural=True)
+                begin = self.indices.bind(Symbol("begin"), "%begin", lowest=0)
+                end = self.indices.bind(Symbol("end"), "%end", lowest=0)
                 self._serial(loop, first + begin * step, first + end * step)
             case _:
                 self._serial(loop, loop.start, loop.stop)
@@ -349,7 +356,7 @@ class _Generator:
         before, label, after = code.frames[-1].label, f"loop{number}", f"after{number}"
         counter = f"%i{number}"
         code.open(label, is_loop=True)
-        unique = indices.bind(loop.symbol, counter, natural=indices.is_natural(first))
+        unique = indices.bind(loop.symbol, counter, lowest=indices.lower_bound(first))
         multiples = indices.counters[unique] = Counter(start_text, loop.step)
         self._rebind(loop.carried, keys, names, initial)
         self._body(loop.body)

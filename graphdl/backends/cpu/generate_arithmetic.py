@@ -151,9 +151,8 @@ class Arithmetic:
         zero = Emitted(self.constant(0.0, value), value.dtype, value.lanes)
         one = Emitted(self.constant(1.0, value), value.dtype, value.lanes)
         signed = self._call("copysign", one, value)
-        is_nan = self._compare("uno", value, zero.text)
-        is_zero = self._compare("oeq", value, zero.text)
-        return self.choose(is_nan, value, self.choose(is_zero, zero, signed))
+        is_kept = self._compare("ueq", value, zero.text)  # zeros and NaN
+        return self.choose(is_kept, value, signed)
 
     def _integer_unary(self, op: str, value: Emitted) -> Emitted:
         match op:
@@ -202,14 +201,27 @@ class Arithmetic:
         return self._integer_binary(op, left, right)
 
     def _extreme(self, op: str, left: Emitted, right: Emitted) -> Emitted:
-        """As NumPy: a NaN wins, and of equal operands the second one (the sign of a zero)."""
+        """A NaN wins; -0 < +0, so that no order of a fold shows in the sign of a zero."""
         family = _family(left.dtype)
         if family != 0:
             name = ("umax", "umin") if family == 2 else ("smax", "smin")
             return self._call(name[op == "minimum"], left, right)
         better = self._compare("ogt" if op == "maximum" else "olt", left, right.text)
         result = self.choose(better, left, right)
+        is_tied = self._compare("oeq", left, right.text)
+        result = self.choose(is_tied, self._merge_bits(op, left, right), result)
         return self.choose(self._compare("uno", left, left.text), left, result)
+
+    def _merge_bits(self, op: str, left: Emitted, right: Emitted) -> Emitted:
+        """Of two equal floats the one to keep: the signs of zeros are joined by and, or by or."""
+        bits = vector_type(f"i{left.dtype.bits}", left.lanes)
+        parts = [
+            self.code.emit(f"bitcast {side.type} {side.text} to {bits}") for side in (left, right)
+        ]
+        instruction = "and" if op == "maximum" else "or"
+        joined = self.code.emit(f"{instruction} {bits} {parts[0]}, {parts[1]}")
+        text = self.code.emit(f"bitcast {bits} {joined} to {left.type}")
+        return Emitted(text, left.dtype, left.lanes)
 
     def _integer_binary(self, op: str, left: Emitted, right: Emitted) -> Emitted:
         if op in _INTEGER_INSTRUCTIONS:
@@ -272,7 +284,11 @@ class Arithmetic:
         return Emitted(code.emit(f"trunc {wide} {high} to {left.type}"), left.dtype, left.lanes)
 
     def _integer_power(self, base: Emitted, exponent: Emitted) -> Emitted:
-        """Square and multiply over all bits of the exponent, in straight code; negative gives 0."""
+        """Square and multiply over all bits of the exponent, in straight code.
+
+        A negative exponent gives the power truncated to an integer: 0 unless the base is 1 or -1,
+        whose powers repeat so that the exponent's bits can be taken as they are.
+        """
         one = Emitted(self.constant(1, base), base.dtype, base.lanes)
         zero = Emitted(self.constant(0, base), base.dtype, base.lanes)
         result, square, rest = one, base, exponent
@@ -283,7 +299,10 @@ class Arithmetic:
             rest = self._two("lshr", rest, one.text)
         if not _is_signed(base):
             return result
-        return self.choose(self._compare("slt", exponent, zero.text), zero, result)
+        outside = self._compare("ugt", self._two("add", base, one.text), self.constant(2, base))
+        is_lost = self._two("or", outside, self._compare("eq", base, zero.text).text)
+        is_negative = self._compare("slt", exponent, zero.text)
+        return self.choose(self._two("and", is_negative, is_lost.text), zero, result)
 
     def fma(self, a: Emitted, b: Emitted, c: Emitted) -> Emitted:
         """a * b + c rounded once (16-bit floats: computed in float32, then rounded)."""

@@ -42,7 +42,7 @@ class Indices:
         self.texts: dict[Symbol, str] = {}
         self.depths: dict[Symbol, int] = {}
         self.vectors: dict[Symbol, str] = {}
-        self.natural: set[Symbol] = set()
+        self.lowest: dict[Symbol, int | None] = {}
         self.vector: Symbol | None = None
         self.lanes = 0
         self.counters: dict[Symbol, Counter] = {}
@@ -53,13 +53,14 @@ class Indices:
 
     # Binding --------------------------------------------------------------------------------------
 
-    def bind(self, symbol: Symbol, text: str, *, natural: bool, depth: int | None = None) -> Symbol:
-        """Let `symbol` stand for an LLVM value from here on; `natural` promises that it is >= 0."""
+    def bind(
+        self, symbol: Symbol, text: str, *, lowest: int | None, depth: int | None = None
+    ) -> Symbol:
+        """Let `symbol` stand for an LLVM value from here on, which is at least `lowest`."""
         unique = Symbol(f"{symbol.name}@{self.code.fresh()}")
         self.texts[unique] = text
         self.depths[unique] = self.code.depth if depth is None else depth
-        if natural:
-            self.natural.add(unique)
+        self.lowest[unique] = lowest
         self.rename(symbol, unique)
         return unique
 
@@ -114,25 +115,44 @@ class Indices:
 
     def is_natural(self, value: Size) -> bool:
         """Whether `value` (resolved) is certainly >= 0."""
+        bound = self.lower_bound(value)
+        return bound is not None and bound >= 0
+
+    def lower_bound(self, value: Size) -> int | None:
+        """A number that `value` (resolved) never lies under; None when none is known."""
         match value:
             case int():
-                return value >= 0
+                return value
             case Symbol():
-                return value in self.natural or value == self.vector
-            case Sum(terms, constant):
-                return constant >= 0 and all(
-                    coefficient >= 0 and all(map(self.is_natural, atoms))
-                    for coefficient, atoms in terms
-                )
+                return 0 if value == self.vector else self.lowest.get(value)
+            case Sum():
+                return self._lowest_sum(value)
             case FloorDivide(left, right):
-                return self.is_natural(left) and self.is_natural(right)
+                return 0 if self.is_natural(left) and self.is_natural(right) else None
             case Modulo(_, right):
-                return isinstance(right, int) and right > 0 or self.is_natural(right)
+                return 0 if self.is_natural(right) else None
             case Minimum(terms):
-                return all(map(self.is_natural, terms))
+                bounds = [self.lower_bound(term) for term in terms]
+                known = [bound for bound in bounds if bound is not None]
+                return min(known) if len(known) == len(bounds) else None
             case Maximum(terms):
-                return any(map(self.is_natural, terms))
-        return False
+                bounds = [self.lower_bound(term) for term in terms]
+                return max((bound for bound in bounds if bound is not None), default=None)
+        return None
+
+    def _lowest_sum(self, value: Sum) -> int | None:
+        total = value.constant
+        for coefficient, atoms in value.terms:
+            lowest = coefficient
+            for atom in atoms:
+                bound = self.lower_bound(atom)
+                if bound is None or bound < 0:
+                    return None
+                lowest *= bound
+            if coefficient < 0:
+                return None
+            total += lowest
+        return total
 
     def varies(self, value: Size) -> bool:
         """Whether `value` (resolved) differs between lanes."""
@@ -273,7 +293,8 @@ class Indices:
                 return code.emit(f"and i64 {above}, {right - 1}", depth)
             return code.emit(f"ashr i64 {above}, {right.bit_length() - 1}", depth)
         below = self.scalar(right)
-        if not isinstance(right, int):
+        least = self.lower_bound(right)
+        if least is None or least < 1:
             is_zero = code.emit(f"icmp eq i64 {below}, 0", depth)
             below = code.emit(f"select i1 {is_zero}, i64 1, i64 {below}", depth)
         if self.is_natural(left) and self.is_natural(right):
@@ -294,7 +315,7 @@ class Indices:
         """`value` (resolved) in each lane, as a vector of i64."""
         depth = self.depth(value)
         if not self.varies(value):
-            return self.splat("i64", self.scalar(value), depth)
+            return self.splat("i64", self.scalar(value), self.code.home(depth))
         key = ("lanes", value, self.lanes)
         found = self.code.find(key, depth)
         if found is not None:
@@ -352,7 +373,8 @@ class Indices:
             name = "and" if operation == "rem" else "ashr"
             return code.emit(f"{name} {type_} {above}, {self.splat('i64', str(amount))}", depth)
         below = self.vector_of(right)
-        if not isinstance(right, int):
+        least = self.lower_bound(right)
+        if least is None or least < 1:
             is_zero = code.emit(f"icmp eq {type_} {below}, zeroinitializer", depth)
             one, mask = self.splat("i64", "1"), f"<{self.lanes} x i1>"
             below = code.emit(f"select {mask} {is_zero}, {type_} {one}, {type_} {below}", depth)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,15 +104,23 @@ class Library:
     tracker: Any
 
 
+_lock = threading.Lock()
 _jit: Any = None
+
+
+def _linker() -> Any:
+    """The process's only linker. It is never freed: at exit, arrays may still call what it holds."""
+    global _jit
+    with _lock:
+        if _jit is None:
+            _jit = llvm.create_lljit_compiler()
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(_jit))
+    return _jit
 
 
 def link(objects: Iterable[bytes], names: Iterable[str], symbols: Mapping[str, int] | None = None) -> Library:
     """Load object code into this process. `names` are the functions wanted; `symbols` gives the
     addresses of functions outside libc that the objects call."""
-    global _jit
-    if _jit is None:
-        _jit = llvm.create_lljit_compiler()
     builder = llvm.JITLibraryBuilder()
     for data in objects:
         builder.add_object_img(data)
@@ -119,7 +129,7 @@ def link(objects: Iterable[bytes], names: Iterable[str], symbols: Mapping[str, i
         builder.export_symbol(name)
     for name, address in (symbols or {}).items():
         builder.import_symbol(name, address)
-    tracker = builder.add_current_process().link(_jit, f"graphdl{next(_numbers)}")
+    tracker = builder.add_current_process().link(_linker(), f"graphdl{next(_numbers)}")
     return Library({name: tracker[name] for name in wanted}, tracker)
 
 

@@ -265,18 +265,18 @@ def comparisons_vary(
     return any(index_varies((each.left, each.right), symbols) for each in comparisons)
 
 
-def mask_lanes(body: Sequence[Statement], lane: Symbol, mask: Comparison) -> tuple[Statement, ...]:
+def mask_lanes(body: Sequence[Statement], lane: Symbol, *mask: Comparison) -> tuple[Statement, ...]:
     """Statements whose stores, and loads that differ by lane, happen only where `mask` holds."""
     varying = varying_symbols(body, {lane})
     masked = Rewriter(
         load=lambda each: _mask_load(each, varying, mask),
-        store=lambda each: replace(each, mask=(*each.mask, mask)),
+        store=lambda each: replace(each, mask=(*each.mask, *mask)),
     )
     return masked.body(body)
 
 
 def mask_loads(
-    statement: Statement, varying: frozenset[Symbol], mask: Comparison, kept: Container[str]
+    statement: Statement, varying: frozenset[Symbol], kept: Container[str], *mask: Comparison
 ) -> Statement:
     """A statement whose loads that vary happen only where `mask` holds, but for the buffers
     `kept`."""
@@ -287,9 +287,9 @@ def mask_loads(
     return Rewriter(load=load).statement(statement)
 
 
-def _mask_load(load: Load, varying: frozenset[Symbol], mask: Comparison) -> Load:
+def _mask_load(load: Load, varying: frozenset[Symbol], mask: tuple[Comparison, ...]) -> Load:
     is_varying = index_varies(load.index, varying)
-    return replace(load, mask=(*load.mask, mask)) if is_varying else load
+    return replace(load, mask=(*load.mask, *mask)) if is_varying else load
 
 
 # Facts --------------------------------------------------------------------------------------------
@@ -310,9 +310,9 @@ def stride(buffer: Buffer, index: Sequence[Size], symbol: Symbol) -> Size | None
     return total
 
 
-STREAM_COST = 25
+STREAM_COST = 10
 """Picoseconds per byte of a load or store next to the one before."""
-OPERATION_COST = 15
+OPERATION_COST = 10
 """Picoseconds per lane of an arithmetic instruction."""
 _COSTS = {"divide": 100, "sqrt": 100, "floor_divide": 800, "remainder": 800}
 _SPREAD = 8  # how much dearer an access without a stride of 0 or 1 is

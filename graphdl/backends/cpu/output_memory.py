@@ -4,8 +4,11 @@ A fresh array of many megabytes costs a page fault per 4 KiB, more than many ker
 outputs are made with a NumPy memory handler (NEP 49) whose blocks are kept, at most `KEPT_BYTES` in
 `KEPT_BLOCKS` places, and given to the next output that they fit. All functions run under the GIL.
 
-    bytes 0..7 of a block   how many bytes the block has behind its header
-    bytes 64..              the array's data, on a cache line
+    bytes 0..7 of a block   how many bytes the block has behind its first page
+    bytes 4096..            the array's data
+
+Data starts a page, never a little later: a store whose address is just ahead of a load's in the low
+twelve bits delays that load, and NumPy's own arrays lie 16 bytes behind the start of a page.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ LARGE = 1 << 20
 KEPT_BYTES = 128 << 20
 KEPT_BLOCKS = 16
 
+_PAGE = 4096
 _HUGE = 4 << 20  # bytes from which a block asks for large pages
 _HUGE_PAGE = 2 << 20
 _MADV_HUGEPAGE = 14
@@ -100,12 +104,12 @@ none:
 
 define internal ptr @allocate(i64 %size) {{
 entry:
-  %whole = add i64 %size, 127
-  %rounded = and i64 %whole, -64
+  %whole = add i64 %size, {2 * _PAGE - 1}
+  %rounded = and i64 %whole, {-_PAGE}
   %is_huge = icmp uge i64 %rounded, {_HUGE}
   br i1 %is_huge, label %huge, label %plain
 plain:
-  %small = call ptr @aligned_alloc(i64 64, i64 %rounded)
+  %small = call ptr @aligned_alloc(i64 {_PAGE}, i64 %rounded)
   br label %made
 huge:
   %page_end = add i64 %rounded, {_HUGE_PAGE - 1}
@@ -118,7 +122,7 @@ made:
   %failed = icmp eq ptr %block, null
   br i1 %failed, label %none, label %note
 note:
-  %bytes = sub i64 %rounded, 64
+  %bytes = sub i64 %rounded, {_PAGE}
   store i64 %bytes, ptr %block
   ret ptr %block
 none:
@@ -136,7 +140,7 @@ make:
   br i1 %failed, label %none, label %done
 done:
   %block = phi ptr [ %kept, %entry ], [ %new, %make ]
-  %data = getelementptr i8, ptr %block, i64 64
+  %data = getelementptr i8, ptr %block, i64 {_PAGE}
   ret ptr %data
 none:
   ret ptr null
@@ -163,7 +167,7 @@ entry:
   %stop = or i1 %failed, %is_first
   br i1 %stop, label %done, label %move
 move:
-  %block = getelementptr i8, ptr %data, i64 -64
+  %block = getelementptr i8, ptr %data, i64 {-_PAGE}
   %old = load i64, ptr %block
   %less = call i64 @llvm.umin.i64(i64 %old, i64 %size)
   call void @llvm.memcpy.p0.p0.i64(ptr %new, ptr %data, i64 %less, i1 false)
@@ -178,7 +182,7 @@ entry:
   %is_null = icmp eq ptr %data, null
   br i1 %is_null, label %done, label %look
 look:
-  %block = getelementptr i8, ptr %data, i64 -64
+  %block = getelementptr i8, ptr %data, i64 {-_PAGE}
   %bytes = load i64, ptr %block
   %kept = load i64, ptr @kept_bytes
   %sum = add i64 %kept, %bytes

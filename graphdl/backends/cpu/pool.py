@@ -27,8 +27,12 @@ EXPORTS = (PARALLEL_FOR, SHUTDOWN, WORKERS)
 SPIN_CYCLES = 100_000
 """Time stamp cycles that an idle worker spins before it sleeps: 30 to 50 microseconds."""
 
-COLD_FACTOR = 4
-"""Waking sleeping workers must be worth this many grains of work."""
+COLD_FACTOR = 8
+"""From this many grains of work on, sleeping workers are always woken."""
+
+MAXIMUM_PENALTY = 63
+"""Smaller jobs wake them too, in the hope of more jobs; each time that comes to nothing doubles the
+number of such jobs that run alone, up to this."""
 
 MAXIMUM_THREADS = 256
 
@@ -64,6 +68,8 @@ _GLOBALS = f"""
 @job = internal global %Job zeroinitializer, align 64
 @busy = internal global i32 0, align 64
 @sleepers = internal global i32 0
+@skips = internal global i32 0
+@penalty = internal global i32 0
 @stop = internal global i32 0
 @process = internal global i32 0
 @{WORKERS} = global i64 0
@@ -242,18 +248,35 @@ entry:
   br i1 %alone, label %direct, label %check
 check:
   %owned = call i1 @own_pool()
-  br i1 %owned, label %cold, label %direct
-cold:
-  %asleep = load atomic i32, ptr @sleepers monotonic, align 4
-  %is_cold = icmp ne i32 %asleep, 0
-  %worth = mul i64 %grain, {COLD_FACTOR}
-  %too_little = icmp slt i64 %count, %worth
-  %skip = and i1 %is_cold, %too_little
-  br i1 %skip, label %direct, label %claim
+  br i1 %owned, label %claim, label %direct
 claim:
   %pair = cmpxchg ptr @busy, i32 0, i32 1 acquire monotonic
   %claimed = extractvalue {{ i32, i1 }} %pair, 1
-  br i1 %claimed, label %prepare, label %direct
+  br i1 %claimed, label %look, label %direct
+look:
+  %asleep = load atomic i32, ptr @sleepers monotonic, align 4
+  %is_cold = icmp ne i32 %asleep, 0
+  %worth = mul i64 %grain, {COLD_FACTOR}
+  %is_modest = icmp slt i64 %count, %worth
+  %doubtful = and i1 %is_cold, %is_modest
+  br i1 %doubtful, label %consider, label %prepare
+consider:
+  %skips = load i32, ptr @skips
+  %must_skip = icmp sgt i32 %skips, 0
+  br i1 %must_skip, label %skip, label %try
+skip:
+  %fewer = sub i32 %skips, 1
+  store i32 %fewer, ptr @skips
+  store atomic i32 0, ptr @busy release, align 4
+  br label %direct
+try:
+  %penalty = load i32, ptr @penalty
+  %twice = mul i32 %penalty, 2
+  %higher = add i32 %twice, 1
+  %bounded = call i32 @llvm.smin.i32(i32 %higher, i32 {MAXIMUM_PENALTY})
+  store i32 %bounded, ptr @penalty
+  store i32 %bounded, ptr @skips
+  br label %prepare
 prepare:
   call void @start_workers(i64 %threads)
   %parts = mul i64 %threads, 4
@@ -285,6 +308,15 @@ wake:
 run:
   call void @work(i64 0)
   %opened = atomicrmw and ptr @word, i64 {~_OPEN} acq_rel
+  %tickets = and i64 %opened, {(1 << 32) - _TICKET}
+  %was_alone = icmp eq i64 %tickets, 0
+  %no_news = or i1 %was_alone, %is_cold
+  br i1 %no_news, label %linger, label %praise
+praise:
+  store i32 0, ptr @penalty
+  store i32 0, ptr @skips
+  br label %linger
+linger:
   %started = call i64 @llvm.readcyclecounter()
   br label %wait
 wait:
@@ -355,6 +387,7 @@ declare i32 @sched_yield()
 declare i32 @getpid()
 declare i64 @syscall(i64, ...)
 declare i64 @llvm.readcyclecounter()
+declare i32 @llvm.smin.i32(i32, i32)
 declare i64 @llvm.smin.i64(i64, i64)
 declare i64 @llvm.smax.i64(i64, i64)
 declare void @llvm.x86.sse2.pause()

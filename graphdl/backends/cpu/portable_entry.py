@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphdl.backends.cpu.entry import MISMATCH, Axis, Field
-from graphdl.backends.cpu.entry_tables import Descriptor, EntryPlan
+from graphdl.backends.cpu.entry_tables import AxisCheck, Descriptor, EntryPlan
 from graphdl.program.nodes import Program, Slot
 from graphdl.typesystem.expression import evaluate
 
@@ -67,18 +67,23 @@ class PortableEntry:
 
     def _bind(self, arrays: Sequence[Array]) -> bool:
         """Set the named sizes; False when an axis contradicts them."""
+        return all(
+            self._fits(size, check)
+            for array, checks in zip(arrays, self._plan.inputs, strict=True)
+            for size, check in zip(array.shape, checks, strict=True)
+        )
+
+    def _fits(self, size: int, check: AxisCheck) -> bool:
         sizes = self._descriptor.sizes
-        for array, checks in zip(arrays, self._plan.inputs, strict=True):
-            for size, check in zip(array.shape, checks, strict=True):
-                if check.kind is Axis.BIND:
-                    number, rest = divmod(size - check.offset, check.scale)
-                    if rest or number < 0:
-                        return False
-                    sizes[check.value] = number
-                elif (check.kind is Axis.LITERAL and size != check.value) or (
-                    check.kind is Axis.EQUAL and size != sizes[check.value]
-                ):
-                    return False
+        match check.kind:
+            case Axis.LITERAL:
+                return size == check.value
+            case Axis.EQUAL:
+                return bool(size == sizes[check.value])
+            case Axis.BIND:
+                number, rest = divmod(size - check.offset, check.scale)
+                sizes[check.value] = number
+                return rest == 0 and number >= 0
         return True
 
     def _agrees(self, arrays: Sequence[Array]) -> bool:

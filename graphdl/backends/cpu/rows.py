@@ -17,7 +17,13 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from graphdl.backends.cpu.columns import PAIRS, Serializer, identity, needs_partials
+from graphdl.backends.cpu.columns import (
+    PAIRS,
+    Serializer,
+    identity,
+    needs_partials,
+    point_number,
+)
 from graphdl.backends.cpu.elementwise import make_tasks, unroll_factor
 from graphdl.backends.cpu.nests import (
     Nest,
@@ -57,7 +63,9 @@ from graphdl.kernel.nodes import (
     Value,
     Variable,
 )
-from graphdl.typesystem.expression import Comparison, Size, Symbol, maximum, product
+from graphdl.typesystem.expression import Comparison, Size, Symbol
+
+Masks = tuple[Comparison, ...]
 
 
 def tile_rows(nest: Nest, target: CpuTarget) -> TiledKernel:
@@ -88,14 +96,14 @@ class _Partials:
         start = identity(self.accumulator.reducer, self.buffer.dtype)
         return Store(self.buffer.name, (index,), start)
 
-    def join(self, index: Size, mask: Comparison | None) -> Store:
+    def join(self, index: Size, mask: Masks = ()) -> Store:
         """Fold the point's value into its partial; where the mask fails, the identity instead,
         which changes no partial: a sum that starts from +0 is never -0."""
         current = Load(self.buffer.name, (index,), self.buffer.dtype)
         value = self.accumulator.values[0]
-        if mask is not None:
+        if mask:
             neutral = identity(self.accumulator.reducer, self.buffer.dtype)
-            value = Select(Condition((mask,)), value, neutral)
+            value = Select(Condition(mask), value, neutral)
         return Store(self.buffer.name, (index,), Binary(self.accumulator.reducer, current, value))
 
 
@@ -132,7 +140,7 @@ class _Rows:
             return self._search(sweep)
         if not sweep.accumulators:
             return self._stores(sweep)
-        return self._reduce(_flattened(sweep))
+        return self._reduce(sweep)
 
     # Stores ---------------------------------------------------------------------------------------
 
@@ -162,12 +170,17 @@ class _Rows:
     # Folds ----------------------------------------------------------------------------------------
 
     def _reduce(self, sweep: Sweep) -> tuple[Statement, ...]:
-        """A sweep over one axis that folds into partials."""
+        """A sweep that folds into partials."""
         partials = [
             _Partials(each, self._buffer(each, Space.REGISTER)) for each in sweep.accumulators
         ]
-        body = (*sweep.body, *(each.join(0, None) for each in partials))
-        loops = self._rolled(sweep, partials) if is_heavy(body) else self._unrolled(sweep, partials)
+        body = (*sweep.body, *(each.join(0) for each in partials))
+        if len(sweep.axes) > 1:
+            loops = self._straddled(sweep, partials)
+        elif is_heavy(body):
+            loops = self._rolled(sweep, partials)
+        else:
+            loops = self._unrolled(sweep, partials)
         folds = (
             Fold(each.accumulator.names[0], each.accumulator.reducer, each.buffer.name)
             for each in partials
@@ -180,14 +193,31 @@ class _Rows:
     def _unrolled(self, sweep: Sweep, partials: Sequence[_Partials]) -> list[Statement]:
         """LANES points per iteration, partials in registers; then the last points, masked."""
         extent = sweep.axes[0].extent
+        axis = sweep.axes[0]
         made: list[Statement] = [self._start(partials)]
         chunk, whole = Symbol(self._fresh("k")), extent // LANES
         if whole != 0:
-            points = self._points(sweep, partials, chunk * LANES, is_masked=False)
+            points = self._points(sweep, partials, chunk * LANES)
             made.append(Loop(chunk, 0, whole, 1, LoopKind.SERIAL, (points,)))
         if whole * LANES != extent:
-            made.append(self._points(sweep, partials, whole * LANES, is_masked=True))
+            mask = Comparison(axis.symbol, "<", extent)
+            tail = self._points(sweep, partials, whole * LANES, mask)
+            made.append(If((Comparison(whole * LANES, "<", extent),), (tail,)))
         return made
+
+    def _straddled(self, sweep: Sweep, partials: Sequence[_Partials]) -> list[Statement]:
+        """Several axes: chunks of LANES points are aligned with the partials, so the last axis
+        begins and ends within a chunk, and each chunk is masked at both ends."""
+        *outer, axis = sweep.axes
+        first = point_number(tuple(outer)) * axis.extent
+        chunk = Symbol(self._fresh("k"))
+        masks = (Comparison(0, "<=", axis.symbol), Comparison(axis.symbol, "<", axis.extent))
+        points = self._points(sweep, partials, chunk * LANES - first, *masks)
+        stop = (first + axis.extent + (LANES - 1)) // LANES
+        loop = Loop(chunk, first // LANES, stop, 1, LoopKind.SERIAL, (points,))
+        for each in reversed(outer):
+            loop = Loop(each.symbol, 0, each.extent, 1, LoopKind.SERIAL, (loop,))
+        return [self._start(partials), loop]
 
     def _start(self, partials: Sequence[_Partials]) -> Loop:
         return self._chunk(lambda index: tuple(each.start(index) for each in partials))
@@ -216,27 +246,23 @@ class _Rows:
     ) -> Loop:
         axis = sweep.axes[0]
         base, lane = Symbol(self._fresh("j")), Symbol(self._fresh("v"))
-        mask = Comparison(axis.symbol, "<", axis.extent) if is_masked else None
+        mask = (Comparison(axis.symbol, "<", axis.extent),) if is_masked else ()
         body = self._masked_body(sweep, partials, base % LANES + lane, mask)
         placed = replace_symbols(body, {axis.symbol: base + lane})
         vector = Loop(lane, 0, self.native, 1, LoopKind.VECTOR, placed)
         return Loop(base, start, stop, self.native, LoopKind.SERIAL, (vector,))
 
     def _masked_body(
-        self,
-        sweep: Sweep,
-        partials: Sequence[_Partials],
-        place: Size,
-        mask: Comparison | None,
+        self, sweep: Sweep, partials: Sequence[_Partials], place: Size, mask: Masks
     ) -> tuple[Statement, ...]:
         """The sweep's body and the joins; masked, the joins select and the rest is masked."""
         joins = tuple(each.join(place, mask) for each in partials)
-        lane = sweep.axes[0].symbol
-        if mask is None:
+        if not mask:
             return (*sweep.body, *joins)
+        lane = sweep.axes[-1].symbol
         varying = varying_symbols(sweep.body, {lane})
-        values = tuple(mask_loads(join, varying, mask, {join.buffer}) for join in joins)
-        return (*mask_lanes(sweep.body, lane, mask), *values)
+        values = tuple(mask_loads(join, varying, {join.buffer}, *mask) for join in joins)
+        return (*mask_lanes(sweep.body, lane, *mask), *values)
 
     def _chunk(self, make: Callable[[Size], tuple[Statement, ...]]) -> Loop:
         """LANES partials: vectors of lanes, unrolled."""
@@ -246,18 +272,18 @@ class _Rows:
         return Loop(part, 0, LANES // self.lanes, 1, LoopKind.UNROLL, (vector,))
 
     def _points(
-        self, sweep: Sweep, partials: Sequence[_Partials], base: Size, is_masked: bool
+        self, sweep: Sweep, partials: Sequence[_Partials], base: Size, *mask: Comparison
     ) -> Loop:
-        """Fold LANES points into the partials; masked, those vectors that have points at all."""
-        axis = sweep.axes[0]
-        mask = Comparison(axis.symbol, "<", axis.extent) if is_masked else None
+        """Fold LANES points of the last axis from `base` into the partials."""
+        axis = sweep.axes[-1]
         part, lane = Symbol(self._fresh("u")), Symbol(self._fresh("v"))
         index = part * self.lanes + lane
         body = self._masked_body(sweep, partials, index, mask)
         placed = replace_symbols(body, {axis.symbol: base + index})
         vector: Statement = Loop(lane, 0, self.lanes, 1, LoopKind.VECTOR, placed)
-        if is_masked and self.lanes < LANES:
-            vector = If((Comparison(base + part * self.lanes, "<", axis.extent),), (vector,))
+        if mask:
+            is_before = Comparison(base + part * self.lanes, "<", axis.extent)
+            vector = If((is_before,), (vector,))
         return Loop(part, 0, LANES // self.lanes, 1, LoopKind.UNROLL, (vector,))
 
     # argmax ---------------------------------------------------------------------------------------
@@ -288,8 +314,8 @@ class _Rows:
             seconds.append(Accumulator(each.names[1:], "minimum", (place,), Order.INTERLEAVED))
         quiet = tuple(each for each in sweep.body if not isinstance(each, Store))
         return (
-            *self._reduce(_flattened(replace(sweep, accumulators=tuple(firsts)))),
-            *self._reduce(_flattened(Sweep(sweep.axes, quiet, tuple(seconds)))),
+            *self._reduce(replace(sweep, accumulators=tuple(firsts))),
+            *self._reduce(Sweep(sweep.axes, quiet, tuple(seconds))),
         )
 
 
@@ -316,21 +342,3 @@ def _is_vectorizable(sweep: Sweep) -> bool:
             case Loop(_, start, stop) if index_varies((start, stop), varying):
                 return False
     return all(needs_partials(each) or each.reducer in PAIRS for each in sweep.accumulators)
-
-
-def _flattened(sweep: Sweep) -> Sweep:
-    """The same sweep over one axis, in row-major order of its points."""
-    if len(sweep.axes) == 1:
-        return sweep
-    point = Symbol(f"{sweep.axes[0].symbol.name}_point")
-    replacements: dict[Symbol, Size] = {}
-    rest: Size = point
-    for axis in reversed(sweep.axes[1:]):
-        extent = maximum(1, axis.extent)
-        replacements[axis.symbol] = rest % extent
-        rest = rest // extent
-    replacements[sweep.axes[0].symbol] = rest
-    extents = product(axis.extent for axis in sweep.axes)
-    moved = replace_symbols((replace(sweep, axes=(Axis(point, extents),)),), replacements)
-    assert isinstance(moved[0], Sweep)
-    return moved[0]

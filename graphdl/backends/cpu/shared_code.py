@@ -50,7 +50,7 @@ def object_code(text: str, target: CpuTarget, level: int = KERNEL_LEVEL) -> byte
         store = object_cache()
         found = store.get(key)
         if found is None:
-            found = compile_object(text, target, level=level)
+            found = compile_object(text, target, verify=settings().verify, level=level)
             store.put(key, found)
         if len(_kept) >= _KEPT_OBJECTS:
             _kept.clear()

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphdl.kernel.nodes import Kernel
-from graphdl.typesystem.expression import Size
+from graphdl.typesystem.expression import Size, Symbol
+
+THREADS = Symbol("threads")
+"""How many threads a call may use. Functions may have it as one more size behind the kernel's own;
+it decides how the work is cut, never what comes out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +18,9 @@ class TiledKernel:
 
     `symbol` names the function to launch, `void (ptr buffers, ptr sizes, i64 begin, i64 end, ptr
     workspace)`. `functions` are vector-form kernels, or LLVM text of functions that several kernels
-    share. `count`, `cost` and `workspace` are expressions over the kernel's sizes: the number of
-    tasks, the estimated picoseconds of one task, and the bytes of scratch memory of one thread.
+    share. `count`, `cost` and `workspace` are expressions over the kernel's sizes, the first two over
+    THREADS as well: the number of tasks, the estimated picoseconds of one task, and the bytes of
+    scratch memory of one thread.
     """
 
     symbol: str

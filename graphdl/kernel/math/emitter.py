@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from graphdl.kernel.nodes import (
     Binary,
     Bitcast,
-    Cast,
     Constant,
     Fma,
     Let,
@@ -39,10 +38,12 @@ class FloatFormat:
 
     @property
     def magic(self) -> float:
+        """The number that rounds when it is added."""
         return 1.5 * 2.0**self.fraction_bits
 
     @property
     def sign_bit(self) -> int:
+        """The bits of minus zero."""
         return 1 << (self.dtype.bits - 1)
 
 
@@ -107,15 +108,19 @@ class Emitter:
         return Binary(op, self._value(left, right), self._value(right, left))
 
     def add(self, left: Operand, right: Operand) -> Value:
+        """left + right."""
         return self._binary("add", left, right)
 
     def subtract(self, left: Operand, right: Operand) -> Value:
+        """left - right."""
         return self._binary("subtract", left, right)
 
     def multiply(self, left: Operand, right: Operand) -> Value:
+        """left * right."""
         return self._binary("multiply", left, right)
 
     def divide(self, left: Operand, right: Operand) -> Value:
+        """left / right."""
         return self._binary("divide", left, right)
 
     def fma(self, a: Operand, b: Operand, c: Operand) -> Value:
@@ -123,6 +128,7 @@ class Emitter:
         return Fma(self._value(a), self._value(b), self._value(c))
 
     def negative(self, value: Value) -> Value:
+        """-value."""
         return Unary("negative", value)
 
     def magnitude(self, value: Value) -> Value:
@@ -130,17 +136,21 @@ class Emitter:
         return Unary("abs", value)
 
     def square_root(self, value: Value) -> Value:
+        """The square root, rounded once."""
         return Unary("sqrt", value)
 
     # Choice
 
     def select(self, condition: Value, on_true: Operand, on_false: Operand) -> Value:
+        """on_true where the condition holds, else on_false."""
         return Select(condition, self._value(on_true, on_false), self._value(on_false, on_true))
 
     def less(self, left: Operand, right: Operand) -> Value:
+        """left < right; false for NaN."""
         return self._binary("less", left, right)
 
     def equal(self, left: Operand, right: Operand) -> Value:
+        """left == right; false for NaN."""
         return self._binary("equal", left, right)
 
     def at_most(self, value: Value, bound: Number) -> Value:
@@ -166,15 +176,19 @@ class Emitter:
         return Bitcast(bits, self.dtype)
 
     def bitwise_and(self, left: Operand, right: Operand) -> Value:
+        """Bits set in both; the conjunction of bools."""
         return self._binary("bitwise_and", left, right)
 
     def bitwise_or(self, left: Operand, right: Operand) -> Value:
+        """Bits set in either; the disjunction of bools."""
         return self._binary("bitwise_or", left, right)
 
     def bitwise_xor(self, left: Operand, right: Operand) -> Value:
+        """Bits set in one of both."""
         return self._binary("bitwise_xor", left, right)
 
     def shift_left(self, value: Value, amount: int) -> Value:
+        """An integer's bits moved up."""
         return self._binary("shift_left", value, amount)
 
     def shift_right(self, value: Value, amount: int) -> Value:
@@ -190,6 +204,3 @@ class Emitter:
     def flip_sign(self, value: Value, sign: Value) -> Value:
         """`value` negated where the sign bit of the unsigned integer `sign` is set."""
         return self.from_bits(self.bitwise_xor(self.bits(value), sign))
-
-    def cast(self, value: Value, dtype: DType) -> Value:
-        return Cast(value, dtype)

@@ -114,8 +114,8 @@ def _tables(e: Emitter) -> _Tables:
 
 
 def _reduce(e: Emitter, x: Value, unit: float, shift: int, short: bool = False) -> _Reduced:
-    """x = n * unit * ln2 + r with n an integer; unit a power of two. `short` takes ln2 as one number,
-    which is enough where a large n makes the error in r harmless."""
+    """x = n * unit * ln2 + r with n an integer; unit a power of two. `short` takes ln2 as one
+    number, which is enough where a large n makes the error in r harmless."""
     tables = _tables(e)
     magic = e.format.magic + (e.format.bias + shift)
     total = e.share(e.fma(x, _LOG2_E / unit, magic))
@@ -141,13 +141,14 @@ def emit_bounded_exp(e: Emitter, x: Value) -> Value:
     return e.multiply(e.multiply(value, reduced.scale), reduced.scale)
 
 
-def emit_negative_exp(e: Emitter, x: Value) -> Value:
-    """e**x for x <= 0: a scale of 2**(n + lift) is normal even where the result is not."""
-    lift = e.format.fraction_bits + 1
-    x = e.share(e.at_least(x, _tables(e).lowest))
-    reduced = _reduce(e, x, 1.0, lift)
-    value = e.multiply(_narrow_exp(e, reduced.r), reduced.scale)
-    return e.multiply(value, 2.0**-lift)
+def emit_exp_of_sum(e: Emitter, high: Value, low: Value) -> Value:
+    """e**(high + low), the low part far smaller."""
+    tables = _tables(e)
+    high = e.share(e.at_least(e.share(e.at_most(high, tables.highest)), tables.lowest))
+    reduced = _reduce(e, high, 2.0, 0)
+    r = e.share(e.add(reduced.r, low))
+    value = e.polynomial(r, (1.0, 1.0, *tables.wide))
+    return e.multiply(e.multiply(value, reduced.scale), reduced.scale)
 
 
 def _narrow_exp(e: Emitter, r: Value) -> Value:
@@ -190,8 +191,8 @@ def _unless_tiny(e: Emitter, x: Value, magnitude: Value, result: Value) -> Value
 
 
 def with_sign(e: Emitter, value: Value, sign: Value) -> Value:
-    """`value`, which is not negative or already has this sign, with the sign bit set where `sign` has
-    it; minus zero comes out right."""
+    """`value`, which is not negative or already has this sign, with the sign bit set where `sign`
+    has it; minus zero comes out right."""
     return e.from_bits(e.bitwise_or(e.bits(value), sign))
 
 

@@ -1,4 +1,4 @@
-"""asin, acos, atan and atan2: one odd polynomial each, after folding the argument into its interval."""
+"""asin, acos, atan and atan2: an odd polynomial, after folding the argument into its interval."""
 
 from __future__ import annotations
 

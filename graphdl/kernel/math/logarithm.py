@@ -18,15 +18,15 @@ class _Tables:
 
     two_thirds: int
     one: int
+    ln2: float
     smallest_normal: float
     tail: tuple[float, ...]
 
 
-_LN2 = 0.6931471805599453
-
 _SINGLE = _Tables(
     two_thirds=0x3F2AAAAB,
     one=0x3F800000,
+    ln2=0.6931471824645996,
     smallest_normal=2.0**-126,
     tail=(
         0.3333321213722229,
@@ -42,6 +42,7 @@ _SINGLE = _Tables(
 _DOUBLE = _Tables(
     two_thirds=0x3FE5555555555555,
     one=0x3FF0000000000000,
+    ln2=0.6931471805599453,
     smallest_normal=2.0**-1022,
     tail=(
         0.3333333333333323,
@@ -72,8 +73,8 @@ def _tables(e: Emitter) -> _Tables:
 
 
 def _split(e: Emitter, x: Value) -> tuple[Value, Value]:
-    """(m, biased) with positive normal x = m * 2**k, m in [2/3, 4/3), and the bits of x moved so that
-    their exponent field holds k + bias."""
+    """(m, moved) with positive normal x = m * 2**k, m in [2/3, 4/3), and the bits of x moved so
+    that their exponent field holds k + bias."""
     tables, layout = _tables(e), e.format
     moved = e.share(e.add(e.bits(x), tables.one - tables.two_thirds))
     fraction = e.bitwise_and(moved, (1 << layout.fraction_bits) - 1)
@@ -89,11 +90,17 @@ def _exponent(e: Emitter, moved: Value, offset: Value) -> Value:
     return e.subtract(e.from_bits(e.bitwise_or(field, magic_bits)), offset)
 
 
+def split_exponent(e: Emitter, x: Value) -> tuple[Value, Value]:
+    """(m, k) with positive normal x = m * 2**k and m in [2/3, 4/3), both floats."""
+    m, moved = _split(e, x)
+    return m, _exponent(e, moved, e.constant(e.format.magic + e.format.bias))
+
+
 def _log_of(e: Emitter, f: Value, exponent: Value) -> Value:
     """log((1 + f) * 2**exponent) for |f| <= 1/3."""
     square = e.multiply(f, f)
     tail = e.fma(e.polynomial(f, _tables(e).tail), f, -0.5)
-    return e.fma(exponent, _LN2 if not e.is_single else 0.6931471824645996, e.fma(square, tail, f))
+    return e.fma(exponent, _tables(e).ln2, e.fma(square, tail, f))
 
 
 def emit_log(e: Emitter, x: Value) -> Value:
@@ -120,11 +127,11 @@ def _with_limits(e: Emitter, x: Value, zero_at: float, result: Value) -> Value:
 def emit_log1p(e: Emitter, x: Value) -> Value:
     """log(1 + x), accurate near 0: the rounding error of 1 + x, scaled like the mantissa, is added
     to f."""
-    tables, layout = _tables(e), e.format
+    layout = e.format
     total = e.share(e.add(x, 1.0))
     lost = e.subtract(x, e.subtract(total, 1.0))
     m, moved = _split(e, total)
-    exponent_bits = e.bitwise_and(moved, (1 << (layout.dtype.bits - 1)) - (1 << layout.fraction_bits))
+    exponent_bits = e.bitwise_and(moved, layout.sign_bit - (1 << layout.fraction_bits))
     twice_inverse = (2 * layout.bias + 1) << layout.fraction_bits
     scale = e.from_bits(e.subtract(e.unsigned(twice_inverse), exponent_bits))
     f = e.fma(e.multiply(lost, 0.5), scale, e.subtract(m, 1.0))

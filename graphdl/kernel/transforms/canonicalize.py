@@ -5,7 +5,7 @@
                  b2[row] = exp(x)                       b1[i0] = exp(v0)
 
 Buffers become b0, b1, … in the order in which the body first touches them, THREAD and REGISTER
-buffers t0, …, loop symbols i0, …, sizes n0, …, and values v0, …. Unused buffers and sizes are dropped.
+buffers t0, …, loop symbols i0, …, sizes n0, …, and values v0, …. Unused buffers and sizes go away.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from graphdl.typesystem.expression import Size, Symbol, free_symbols, substitute
 
 
 def canonicalize(kernel: Kernel) -> tuple[Kernel, tuple[str, ...], tuple[Symbol, ...]]:
-    """(the kernel with canonical names, the old name of each buffer, the old symbol of each size)."""
+    """(the canonical kernel, the old name of each of its buffers, the old symbol of each size)."""
     touched = _Touched()
     touched.body(kernel.body)
     order = [buffer for name in touched.names for buffer in kernel.buffers if buffer.name == name]
@@ -42,9 +42,7 @@ def canonicalize(kernel: Kernel) -> tuple[Kernel, tuple[str, ...], tuple[Symbol,
     buffers = tuple(map(renamer.buffer, order))
     body = renamer.body(kernel.body)
     sizes = tuple(renamer.sizes_seen)
-    new = replace(
-        kernel, sizes=tuple(map(renamer.symbol, sizes)), buffers=buffers, body=body
-    )
+    new = replace(kernel, sizes=tuple(map(renamer.symbol, sizes)), buffers=buffers, body=body)
     return new, tuple(buffer.name for buffer in order), sizes
 
 

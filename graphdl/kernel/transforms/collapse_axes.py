@@ -8,278 +8,279 @@ different rank become equal text.
                  parallel i1 in 0:n1                     b1[i0] = exp(b0[i0])
                      b1[i0, i1] = exp(b0[i0, i1])
 
-Requires: PARALLEL loops from 0 by 1, as in the tiled form. Ensures: the same values and the same order of
-every fold: axes of a Sweep merge too, row-major, so its points keep their numbers. Argument
-buffers are dense, so their new shapes are views of the same memory.
+Two axes i and j, j inside i and of extent n, become one when all that the kernel reads, writes and
+computes from them depends on n*i + j alone. Axes of buffers merge where that needs it, and those of
+size 1 go away.
+
+Ensures: the same values and the same order of every fold: the axes of a Sweep merge row-major, so
+its points keep their numbers. Buffers are dense, so their new shapes are views of the same memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
 
-from graphdl.kernel.nodes import (
-    Accumulator,
-    Allocate,
-    Axis,
-    Buffer,
-    Kernel,
-    Load,
-    Loop,
-    LoopKind,
-    Statement,
-    Store,
-    Sweep,
-    Value,
-)
+from graphdl.kernel.nodes import Axis, Buffer, Kernel, Load, Loop, LoopKind, Statement, Store, Sweep
 from graphdl.kernel.rewriting import Rewriter
-from graphdl.typesystem.expression import Size, Symbol, free_symbols
+from graphdl.typesystem.expression import (
+    Size,
+    Symbol,
+    add,
+    free_symbols,
+    monomial,
+    multiply,
+    product,
+    terms_of,
+)
 
+Index = tuple[Size, ...]
+Access = tuple[str, Index]
 Pair = tuple[Symbol, Symbol]
-Place = tuple[str, int]
+Span = tuple[int, int]
+"""The first and the last of neighbouring axes of a buffer."""
+
+_Key = TypeVar("_Key")
+_Item = TypeVar("_Item")
 
 
 def collapse_axes(kernel: Kernel) -> Kernel:
-    """Drop buffer axes of extent 1, then merge until no two adjacent axes can be merged. Returns
-    `kernel` itself if there is nothing to do."""
-    kernel = _squeeze(kernel)
-    while True:
-        uses = _Uses(kernel)
-        merges = _find_merges(uses)
-        if not merges:
-            return kernel
-        kernel = _apply(kernel, merges, uses.extents)
-
-
-def _squeeze(kernel: Kernel) -> Kernel:
-    ones = {
-        (buffer.name, place)
-        for buffer in kernel.buffers
-        for place, size in enumerate(buffer.shape)
-        if size == 1
-    }
-    if not ones:
+    """Merge until no two adjacent axes can be merged. Returns `kernel` itself when none can."""
+    nest = _Nest(kernel)
+    nest.squeeze()
+    for pair in nest.pairs():
+        nest.merge(*pair)
+    if not nest.is_changed:
         return kernel
-    buffers = tuple(
-        replace(buffer, shape=tuple(size for size in buffer.shape if size != 1))
-        for buffer in kernel.buffers
-    )
-    return replace(kernel, buffers=buffers, body=_Squeezer(ones).body(kernel.body))
+    rebuilder = _Rebuilder(nest)
+    buffers = tuple(map(rebuilder.buffer, kernel.buffers))
+    return replace(kernel, buffers=buffers, body=rebuilder.body(kernel.body))
 
 
-class _Squeezer(Rewriter):
-    """Drops the subscripts at some places; they can only be 0."""
+class _Nest(Rewriter):
+    """The axes of a kernel, and every index in it: as it was, and as it is after the merges.
 
-    def __init__(self, ones: set[Place]) -> None:
-        self.ones = ones
-
-    def _kept(self, buffer: str, index: tuple[Size, ...]) -> tuple[Size, ...]:
-        return tuple(
-            size for place, size in enumerate(index) if (buffer, place) not in self.ones
-        )
-
-    def load(self, load: Load) -> Value:
-        return replace(load, index=self._kept(load.buffer, load.index))
-
-    def store(self, store: Store) -> Iterable[Statement]:
-        value = self.value(store.value)
-        return (replace(store, index=self._kept(store.buffer, store.index), value=value),)
-
-
-class _Uses(Rewriter):
-    """Which pairs of axes are nested directly, and where each pair and each symbol is used."""
+    Sweeps that follow one another may share a symbol; they are treated as one axis.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self.extents: dict[Symbol, Size] = {}
-        self.pairs: set[Pair] = set()
-        self.broken: set[Symbol] = set()  # used other than as a plain subscript
-        self.bindings: list[tuple[Symbol, ...]] = []
-        self.shapes: dict[str, tuple[Size, ...]] = {}
-        self.accesses: list[tuple[str, tuple[Size, ...]]] = []
+        self.following: dict[Symbol, set[Symbol | None]] = {}  # what is directly inside
+        self.leading: dict[Symbol, set[Symbol | None]] = {}  # what is directly around
+        self.plain: dict[Size, Size] = {}
+        self.places: dict[Access, Index] = {}
+        self.shapes: dict[str, Index] = {}
+        self.dropped: set[Symbol] = set()
+        self.is_changed = False
         for buffer in kernel.buffers:
-            self.shapes[buffer.name] = buffer.shape
+            self.buffer(buffer)
         self.body(kernel.body)
 
+    # What there is
+
     def size(self, size: Size) -> Size:
-        self.broken |= free_symbols(size)
+        if not isinstance(size, int):
+            self.plain[size] = size
         return size
 
-    def load(self, load: Load) -> Value:
-        self._access(load.buffer, load.index)
+    def load(self, load: Load) -> Load:
+        self.places[load.buffer, load.index] = load.index
         self.comparisons(load.mask)
         return load
 
     def store(self, store: Store) -> Iterable[Statement]:
-        self._access(store.buffer, store.index)
+        self.places[store.buffer, store.index] = store.index
         self.comparisons(store.mask)
         self.value(store.value)
         return (store,)
 
-    def _access(self, buffer: str, index: tuple[Size, ...]) -> None:
-        self.accesses.append((buffer, index))
-        for size in index:
-            if not isinstance(size, Symbol):
-                self.broken |= free_symbols(size)
-
     def buffer(self, buffer: Buffer) -> Buffer:
         self.shapes[buffer.name] = buffer.shape
+        self.sizes(buffer.shape)
         return buffer
 
     def loop(self, loop: Loop) -> Iterable[Statement]:
         self._bind(loop.symbol, loop.stop)
-        self.size(loop.start)
-        self.size(loop.stop)
-        (*_, inner) = loop.body or (None,)
-        is_plain = loop.kind is LoopKind.PARALLEL and loop.start == 0 and loop.step == 1
-        if not is_plain:
-            self.broken.add(loop.symbol)
-        elif len(loop.body) == 1 and isinstance(inner, Loop) and inner.kind is LoopKind.PARALLEL:
-            self.pairs.add((loop.symbol, inner.symbol))
+        inner = loop.body[0] if len(loop.body) == 1 else None
+        is_pair = isinstance(inner, Loop) and _is_alike(loop, inner)
+        self._follow(loop.symbol, inner.symbol if is_pair and isinstance(inner, Loop) else None)
+        if isinstance(inner, Loop) and not is_pair:
+            self._follow(None, inner.symbol)
         return super().loop(loop)
 
     def sweep(self, sweep: Sweep) -> Iterable[Statement]:
-        symbols = tuple(axis.symbol for axis in sweep.axes)
         for axis in sweep.axes:
             self._bind(axis.symbol, axis.extent)
-        self.bindings.append(symbols)
-        self.pairs.update(zip(symbols, symbols[1:], strict=False))
+        symbols = [None, *(axis.symbol for axis in sweep.axes), None]
+        for outer, inner in pairwise(symbols):
+            self._follow(outer, inner)
         return super().sweep(sweep)
 
     def _bind(self, symbol: Symbol, extent: Size) -> None:
         if self.extents.setdefault(symbol, extent) != extent:
-            self.broken.add(symbol)
+            self._follow(symbol, None)
+            self._follow(None, symbol)
+
+    def _follow(self, outer: Symbol | None, inner: Symbol | None) -> None:
+        if outer is not None:
+            self.following.setdefault(outer, set()).add(inner)
+        if inner is not None:
+            self.leading.setdefault(inner, set()).add(outer)
+
+    def pairs(self) -> list[Pair]:
+        """Directly nested axes wherever either occurs, the innermost first."""
+        found = []
+        for inner, outers in self.leading.items():
+            (outer, *others) = outers
+            if outer is not None and not others and self.following[outer] == {inner}:
+                found.append((outer, inner))
+        return found[::-1]
+
+    # Merging
+
+    def squeeze(self) -> None:
+        """Drop the axes of size 1 from buffers."""
+        for (name, old), index in self.places.items():
+            shape = self.shapes[name]
+            if 1 in shape:
+                self.places[name, old] = _without_ones(index, shape)
+                self.is_changed = True
+        for name, shape in self.shapes.items():
+            self.shapes[name] = _without_ones(shape, shape)
+
+    def merge(self, outer: Symbol, inner: Symbol) -> None:
+        """Let `outer` run over both axes, if everything allows it."""
+        merger = _Merger(outer, inner, self.extents[inner])
+        joined: dict[Size, Size | None] = {k: merger.join(size) for k, size in self.plain.items()}
+        plain = _complete(joined)
+        if plain is None:
+            return
+        spans: dict[str, Span] = {}
+        for (name, _), index in self.places.items():
+            merger.widen(spans, name, index)
+        places = _complete(
+            {
+                access: merger.join_index(index, self.shapes[access[0]], spans.get(access[0]))
+                for access, index in self.places.items()
+            }
+        )
+        if places is None:
+            return
+        for name, (first, last) in spans.items():
+            shape = self.shapes[name]
+            size = product(shape[first : last + 1])
+            self.shapes[name] = (*shape[:first], size, *shape[last + 1 :])
+        self.plain, self.places = plain, places
+        self.extents[outer] = multiply(self.extents[outer], self.extents[inner])
+        self.dropped.add(inner)
+        self.is_changed = True
 
 
-def _find_merges(uses: _Uses) -> dict[Symbol, Symbol]:
-    """{inner symbol: outer symbol} for merges that can be done at once."""
-    good = {
-        pair
-        for pair in uses.pairs
-        if not uses.broken.intersection(pair) and _is_always_together(pair, uses.bindings)
-    }
-    good = _without_bad(good, uses)
-    outers = {outer for outer, _ in good}
-    innermost = {(outer, inner) for outer, inner in good if inner not in outers}
-    return {inner: outer for outer, inner in _without_bad(innermost, uses)}
+def _is_alike(outer: Loop, inner: Loop) -> bool:
+    """Whether two nested loops could be one."""
+    is_from_zero = outer.start == inner.start == 0 and outer.step == inner.step == 1
+    is_free = not outer.carried and not inner.carried
+    is_ordered = outer.kind in (LoopKind.PARALLEL, LoopKind.SERIAL)
+    return is_from_zero and is_free and is_ordered and outer.kind is inner.kind
 
 
-def _without_bad(good: set[Pair], uses: _Uses) -> set[Pair]:
-    while bad := _bad_pairs(good, uses):
-        good = good - bad
-    return good
+def _without_ones(index: Index, shape: Index) -> Index:
+    return tuple(part for part, size in zip(index, shape, strict=True) if size != 1)
 
 
-def _is_always_together(pair: Pair, bindings: list[tuple[Symbol, ...]]) -> bool:
-    for symbols in bindings:
-        places = [symbols.index(symbol) for symbol in pair if symbol in symbols]
-        if places and (len(places) == 1 or places[1] != places[0] + 1):
+def _complete(found: dict[_Key, _Item | None]) -> dict[_Key, _Item] | None:
+    """`found`, or None when an item is missing."""
+    result = {key: item for key, item in found.items() if item is not None}
+    return result if len(result) == len(found) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Merger:
+    """Writes indices over one axis instead of two: size*outer + inner becomes outer."""
+
+    outer: Symbol
+    inner: Symbol
+    size: Size
+
+    def _concerns(self, index: Size) -> bool:
+        if isinstance(index, int):
             return False
-    return True
+        symbols = (index,) if isinstance(index, Symbol) else free_symbols(index)
+        return self.outer in symbols or self.inner in symbols
+
+    def join(self, index: Size) -> Size | None:
+        """`index` over the merged axis; None when it depends on either axis alone."""
+        if not self._concerns(index):
+            return index
+        terms, rest = terms_of(index)
+        parts: list[Size] = [0, 0, rest]
+        for coefficient, atoms in terms:
+            kind = 0 if self.outer in atoms else 1 if self.inner in atoms else 2
+            left = list(atoms)
+            if kind < 2:
+                left.remove((self.outer, self.inner)[kind])
+            parts[kind] = add(parts[kind], monomial(coefficient, tuple(left)))
+        slow, fast, other = parts
+        if any(map(self._concerns, parts)) or slow != multiply(self.size, fast):
+            return None
+        return add(multiply(fast, self.outer), other)
+
+    def widen(self, spans: dict[str, Span], name: str, index: Index) -> None:
+        """Note which axes of a buffer must be one for its index to be joined."""
+        alone = [place for place, part in enumerate(index) if self.join(part) is None]
+        if alone:
+            first, last = spans.get(name, (alone[0], alone[-1]))
+            spans[name] = min(first, alone[0]), max(last, alone[-1])
+
+    def join_index(self, index: Index, shape: Index, span: Span | None) -> Index | None:
+        """A subscript after the axes in `span` became one."""
+        if span is not None:
+            first, last = span
+            whole: Size = 0
+            for part, size in zip(index[first : last + 1], shape[first : last + 1], strict=True):
+                whole = add(multiply(whole, size), part)
+            if not self._concerns(whole) and not isinstance(whole, int):
+                return None
+            index = (*index[:first], whole, *index[last + 1 :])
+        joined = tuple(part for part in map(self.join, index) if part is not None)
+        return joined if len(joined) == len(index) else None
 
 
-def _bad_pairs(good: set[Pair], uses: _Uses) -> set[Pair]:
-    """Pairs that some access separates, or whose memory another access needs unmerged."""
-    bad: set[Pair] = set()
-    merged: dict[Place, set[Pair]] = {}
-    for buffer, index in uses.accesses:
-        for pair, place in _pairs_in(index, good):
-            merged.setdefault((buffer, place), set()).add(pair)
-            if uses.shapes[buffer][place + 1] != uses.extents[pair[1]]:
-                bad.add(pair)
-        bad |= {pair for pair in good if _separates(index, pair)}
-    for buffer, index in uses.accesses:
-        for place in range(len(index) - 1):
-            pairs = merged.get((buffer, place))
-            if pairs and (index[place], index[place + 1]) not in good:
-                bad |= pairs
-    return bad
+class _Rebuilder(Rewriter):
+    """Writes down what the merges made of a kernel."""
 
+    def __init__(self, nest: _Nest) -> None:
+        self.nest = nest
 
-def _pairs_in(index: tuple[Size, ...], good: set[Pair]) -> Iterator[tuple[Pair, int]]:
-    for place in range(len(index) - 1):
-        left, right = index[place], index[place + 1]
-        if isinstance(left, Symbol) and isinstance(right, Symbol) and (left, right) in good:
-            yield (left, right), place
+    def size(self, size: Size) -> Size:
+        return size if isinstance(size, int) else self.nest.plain[size]
 
-
-def _separates(index: tuple[Size, ...], pair: Pair) -> bool:
-    """Whether the subscript has one of the pair without the other right beside it."""
-    outer = [place for place, size in enumerate(index) if size == pair[0]]
-    inner = [place - 1 for place, size in enumerate(index) if size == pair[1]]
-    return outer != inner
-
-
-class _Merger(Rewriter):
-    """Drops the inner axis of every merge; the outer one runs over both."""
-
-    def __init__(self, merges: dict[Symbol, Symbol], extents: dict[Symbol, Size]) -> None:
-        self.merges = merges
-        self.inner_of = {outer: inner for inner, outer in merges.items()}
-        self.extents = extents
-        self.places: set[Place] = set()
-
-    def sizes_at(self, buffer: str, index: tuple[Size, ...]) -> tuple[Size, ...]:
-        kept: list[Size] = []
-        for place, size in enumerate(index):
-            if isinstance(size, Symbol) and size in self.merges:
-                self.places.add((buffer, place - 1))
-            else:
-                kept.append(size)
-        return tuple(kept)
-
-    def load(self, load: Load) -> Value:
-        return replace(load, index=self.sizes_at(load.buffer, load.index))
+    def load(self, load: Load) -> Load:
+        index = self.nest.places[load.buffer, load.index]
+        return Load(load.buffer, index, load.dtype, self.comparisons(load.mask))
 
     def store(self, store: Store) -> Iterable[Statement]:
+        index = self.nest.places[store.buffer, store.index]
         value = self.value(store.value)
-        return (replace(store, index=self.sizes_at(store.buffer, store.index), value=value),)
+        return (Store(store.buffer, index, value, self.comparisons(store.mask)),)
 
-    def _merged(self, symbol: Symbol, extent: Size) -> Size:
-        inner = self.inner_of.get(symbol)
-        return extent if inner is None else extent * self.extents[inner]
+    def buffer(self, buffer: Buffer) -> Buffer:
+        return replace(buffer, shape=self.nest.shapes[buffer.name])
 
     def loop(self, loop: Loop) -> Iterable[Statement]:
-        if loop.symbol in self.merges:
+        if loop.symbol in self.nest.dropped:
             return self.body(loop.body)
-        stop = self._merged(loop.symbol, loop.stop)
-        return super().loop(replace(loop, stop=stop))
+        (new,) = super().loop(loop)
+        assert isinstance(new, Loop)
+        return (replace(new, stop=self.nest.extents[loop.symbol]),)
 
     def sweep(self, sweep: Sweep) -> Iterable[Statement]:
         axes = tuple(
-            Axis(axis.symbol, self._merged(axis.symbol, axis.extent))
+            Axis(axis.symbol, self.nest.extents[axis.symbol])
             for axis in sweep.axes
-            if axis.symbol not in self.merges
+            if axis.symbol not in self.nest.dropped
         )
-        body = self.body(sweep.body)
-        accumulators: tuple[Accumulator, ...] = tuple(map(self.accumulator, sweep.accumulators))
-        return (Sweep(axes, body, accumulators),)
-
-
-class _Reshaper(Rewriter):
-    """Gives buffers their merged shapes."""
-
-    def __init__(self, places: set[Place]) -> None:
-        self.places = places
-
-    def buffer(self, buffer: Buffer) -> Buffer:
-        shape = list(buffer.shape)
-        for place in range(len(shape) - 2, -1, -1):
-            if (buffer.name, place) in self.places:
-                shape[place : place + 2] = [shape[place] * shape[place + 1]]
-        return buffer if len(shape) == len(buffer.shape) else replace(buffer, shape=tuple(shape))
-
-    def statement(self, statement: Statement) -> Iterable[Statement]:
-        match statement:
-            case Allocate(buffer):
-                return (Allocate(self.buffer(buffer)),)
-            case Loop() | Sweep():
-                return (replace(statement, body=self.body(statement.body)),)
-        return (statement,)
-
-
-def _apply(kernel: Kernel, merges: dict[Symbol, Symbol], extents: dict[Symbol, Size]) -> Kernel:
-    merger = _Merger(merges, extents)
-    body = merger.body(kernel.body)
-    reshaper = _Reshaper(merger.places)
-    buffers = tuple(map(reshaper.buffer, kernel.buffers))
-    return replace(kernel, buffers=buffers, body=reshaper.body(body))
+        accumulators = tuple(map(self.accumulator, sweep.accumulators))
+        return (Sweep(axes, self.body(sweep.body), accumulators),)

@@ -9,7 +9,7 @@ from graphdl.kernel.nodes import Binary, Bitcast, Cast, Fma, Select, Unary, Valu
 
 def count_operations(values: Iterable[Value]) -> int:
     """The number of Unary, Binary, Fma, Select and Cast nodes; a Bitcast, a name and a load are
-    free. A Select directly around its own comparison counts once where it is a minimum or maximum."""
+    free. A Select around its own comparison is a minimum or maximum and counts once."""
     return sum(map(_count, values))
 
 

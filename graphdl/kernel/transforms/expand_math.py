@@ -8,8 +8,8 @@ polynomials. float16 and bfloat16 are computed in float32 and rounded once.
              …
              bitcast((bitcast((t4 / (t4 + float32(1.0))), uint32) | t1), float32)
 
-Ensures: every op left is one that hardware or a few integer instructions provide; same dtype; at most
-2 ulp (float32) or 4 ulp (float64) from the true value; the same bits at every vector width.
+Ensures: every op left is one that hardware or a few integer instructions provide; same dtype; at
+most 2 ulp (float32) or 4 ulp (float64) from the true value; the same bits at every vector width.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from graphdl.kernel.math.inverse_trigonometry import (
     emit_atan2,
 )
 from graphdl.kernel.math.logarithm import emit_log, emit_log1p
+from graphdl.kernel.math.power import emit_power, emit_rsqrt
 from graphdl.kernel.math.trigonometry import emit_cos, emit_sin, emit_tan
 from graphdl.kernel.nodes import (
     Binary,
@@ -46,13 +47,6 @@ from graphdl.kernel.nodes import (
     Value,
 )
 from graphdl.typesystem.dtype import float32
-
-
-
-def emit_rsqrt(e: Emitter, x: Value) -> Value:
-    """1 / sqrt(x)."""
-    return e.divide(1.0, e.square_root(x))
-
 
 Fresh = Callable[[], str]
 
@@ -80,6 +74,7 @@ BINARY_EXPANSIONS: dict[str, Callable[[Emitter, Value, Value], Value]] = {
     "atan2": emit_atan2,
     "floor_divide": emit_floor_divide,
     "remainder": emit_remainder,
+    "power": emit_power,
 }
 """op -> the same for two operands."""
 

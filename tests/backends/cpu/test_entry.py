@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import threading
@@ -175,10 +176,8 @@ def test_nothing_leaks() -> None:
 
 def _call_often(call: Any, argument: object) -> None:
     for _ in range(300):
-        try:
+        with contextlib.suppress(InternalError):
             call(argument)
-        except InternalError:
-            pass
 
 
 def test_a_function_outlives_what_made_it() -> None:

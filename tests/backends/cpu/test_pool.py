@@ -6,6 +6,7 @@ import ctypes
 import os
 import threading
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,9 @@ def test_callers_on_many_threads_do_not_disturb_each_other(library: Library) -> 
 def test_a_forked_child_starts_its_own_workers(library: Library) -> None:
     job = Job(library, 5000)
     job.run(3)
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads is the point
+        child = os.fork()
     if child == 0:
         job.cells[:] = 0
         for _ in range(50):

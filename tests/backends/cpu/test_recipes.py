@@ -1,5 +1,5 @@
-"""Recipes: the native code of each kind of kernel against the tiled form's interpreter, bit for bit,
-at every vector width, with canaries around every buffer."""
+"""Recipes: native code of each kind of kernel against the tiled form's interpreter, bit for bit, at
+every vector width, with canaries around every buffer."""
 
 from __future__ import annotations
 
@@ -122,6 +122,17 @@ KERNELS = {
         fold s = add(b0[i1, i2]) interleaved
     b1[()] = s
 """,
+    "outer_argmax": """kernel outer_argmax(n0, n1, n2)
+    read b0: float32[n0, n1, n2]
+    write b1: int64[n1]
+    write b2: float32[n1]
+    parallel i0 in 0:n1
+        sweep i1 in n0, i2 in n2
+            fold v, x = argmax(b0[i1, i0, i2], index(i1*n2 + i2, int64)) interleaved
+            fold s = add((b0[i1, i0, i2] * b0[i1, i0, i2])) interleaved
+        b1[i0] = x
+        b2[i0] = (v + s)
+""",
     "softmax": """kernel softmax(n0, n1)
     read b0: float32[n0, n1]
     write b1: float32[n0, n1]
@@ -220,7 +231,7 @@ NEEDS_ELEMENTS = ("gather_rows", "gather_elements", "scatter")
 
 SIZES = (
     (0, 1, 2), (1, 1, 1), (3, 5, 7), (2, 64, 3), (17, 65, 100), (70, 129, 1), (4, 1000, 2),
-    (1025, 3, 0), (5, 0, 3), (200, 3, 65),
+    (1025, 3, 0), (5, 0, 3), (200, 3, 65), (5, 2, 67), (3, 2, 200),
 )  # fmt: skip
 TARGETS = executable_targets()
 CANARY = 256
@@ -262,7 +273,11 @@ def _array(random: np.random.Generator, buffer: Buffer, shape: list[int]) -> Arr
 
 
 def _run(
-    library: Library, tiled: TiledKernel, arrays: list[Array], bound: dict[Any, int]
+    library: Library,
+    tiled: TiledKernel,
+    arrays: list[Array],
+    bound: dict[Any, int],
+    tasks: range | None = None,
 ) -> list[Array]:
     """The buffers after running on copies; every byte around them must stay as it was."""
     guarded = [np.full(array.nbytes + 2 * CANARY, 0xAB, np.uint8) for array in arrays]
@@ -275,8 +290,9 @@ def _run(
     sizes = np.array([*bound.values(), 0], np.int64)
     types = [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 2 + [ctypes.c_void_p]
     run = ctypes.CFUNCTYPE(None, *types)(library.addresses[tiled.symbol])
-    count = evaluate(tiled.count, bound)
-    run(pointers.ctypes.data, sizes.ctypes.data, 0, count, workspace.ctypes.data + skipped)
+    tasks = tasks if tasks is not None else range(evaluate(tiled.count, bound))
+    first = workspace.ctypes.data + skipped
+    run(pointers.ctypes.data, sizes.ctypes.data, tasks.start, tasks.stop, first)
     for whole in [*guarded, workspace]:
         assert (whole[: CANARY // 2] == 0xAB).all(), "written before a buffer"
         assert (whole[len(whole) - CANARY // 2 :] == 0xAB).all(), "written behind a buffer"
@@ -325,6 +341,20 @@ def test_the_vector_form_means_what_the_tiled_form_means(name: str) -> None:
         interpret(function, found, (7, 37, 5)[: len(kernel.sizes)])
     for left, right in zip(expected, found, strict=True):
         np.testing.assert_array_equal(right, left)
+
+
+@pytest.mark.parametrize("name", ["add", "softmax", "column_sum", "transpose", "scan_rows"])
+def test_tasks_are_independent(name: str) -> None:
+    kernel, tiled, library = _compiled(name, TARGETS[0])
+    sizes = (130, 67, 40)[: len(kernel.sizes)]
+    bound = dict(zip(kernel.sizes, sizes, strict=True))
+    arrays = _inputs(kernel, sizes)
+    whole = _run(library, tiled, arrays, bound)
+    count = evaluate(tiled.count, bound)
+    for task in reversed(range(count)):
+        arrays = _run(library, tiled, arrays, bound, range(task, task + 1))
+    for left, right in zip(whole, arrays, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 def test_a_planted_fault_is_noticed() -> None:

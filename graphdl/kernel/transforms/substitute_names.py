@@ -1,1 +1,0 @@
-"""Renaming and rewriting of everything that a kernel mentions."""
