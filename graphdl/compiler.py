@@ -138,7 +138,7 @@ class _Clock:
         self.last = now
 
 
-# GRAPHDL_DEBUG, GRAPHDL_DUMP_DIR --------------------------------------------------------------------
+# Settings -----------------------------------------------------------------------------------------
 
 _SHOWN = {"program": 1, "kernels": 4, "llvm": 5, "triton": 5, "assembly": 6, "ptx": 6}
 """The debug level from which a stage is printed; the passes print the graph themselves."""

@@ -142,15 +142,23 @@ def hides_internal_frames(function: Callable[Parameters, Result]) -> Callable[Pa
         __tracebackhide__ = True  # pytest and IPython leave this frame out, too
         try:
             return function(*args, **kwargs)
-        except InternalError:
-            raise
         except GraphdlError as error:
-            if error.full_traceback is None:
-                error.full_traceback = error.__traceback__
-            error.__traceback__ = _users_part(error.__traceback__)
+            trim_frames(error)
             raise
 
     return entry
+
+
+def trim_frames(error: GraphdlError) -> None:
+    """Leave only the user's frames in the traceback of an error that is about to be raised again.
+
+    Those of InternalError stay; what is removed stays in `full_traceback`.
+    """
+    if isinstance(error, InternalError):
+        return
+    if error.full_traceback is None:
+        error.full_traceback = error.__traceback__
+    error.__traceback__ = _users_part(error.__traceback__)
 
 
 def _users_part(traceback: TracebackType | None) -> TracebackType | None:

@@ -1,4 +1,4 @@
-"""What `Function.explain()` says: kernels with the user's lines, what fused, what did not and why."""
+"""What `Function.explain()` says: kernels, the user's lines, what fused, what did not and why."""
 
 from __future__ import annotations
 
@@ -73,11 +73,14 @@ class Explanation:
         """Bytes that kernels read and write in one call."""
         return _total(row.bytes for row in self.kernels)
 
+    def _head(self, before: int, after: int) -> str:
+        launches = f"{len(self.kernels)} launches of {self.distinct_kernels} kernels"
+        return f"{self.name}: {before} nodes, {after} after the passes, {launches}"
+
     def __str__(self) -> str:
         before, after = self.node_counts
         lines = [
-            f"{self.name}: {before} nodes, {after} after the passes, {len(self.kernels)} launches "
-            f"of {self.distinct_kernels} kernels",
+            self._head(before, after),
             *_kernel_lines(self.kernels),
             f"arena {self.arena_bytes} bytes; {self.bytes} bytes moved; {self.flops} flops",
         ]

@@ -18,6 +18,7 @@ from graphdl.errors import (
     NumericsError,
     TargetError,
     hides_internal_frames,
+    trim_frames,
 )
 from graphdl.explanation import Explanation, explain
 from graphdl.function_memory import FunctionMemory, measure_memory
@@ -137,11 +138,15 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run once. Arguments by position or by name."""
         try:
-            if kwargs or not self._is_plain:
-                args = tuple(arrange(self.signature, args, kwargs))
-            return self._call(*args)
+            try:
+                if kwargs or not self._is_plain:
+                    args = tuple(arrange(self.signature, args, kwargs))
+                return self._call(*args)
+            except NumericsError as error:
+                raise self._explained(error, args) from None
         except GraphdlError as error:
-            _raise_for_user(self._explained(error, args))
+            trim_frames(error)
+            raise
 
     def _convert_and_call(self, *args: Any) -> Any:
         """Arguments that are not exactly the arrays that native code takes."""
@@ -176,10 +181,8 @@ class Function:
                 storage.write(value)
         return _as_native(outputs)
 
-    def _explained(self, error: GraphdlError, args: Sequence[Any]) -> GraphdlError:
+    def _explained(self, error: NumericsError, args: Sequence[Any]) -> GraphdlError:
         """A failed check with what was checked: an index input's value, or the user's tensor."""
-        if not isinstance(error, NumericsError):
-            return error
         check = self._checks.get(error.message)
         if check is None:
             return self._explained_check(error)
@@ -288,12 +291,14 @@ class Function:
         """A table of the kernels: user lines, what fused, what did not and why, bytes, flops."""
         return explain(self._compilation)
 
+    @hides_internal_frames
     def inspect(self, *args: Any, **kwargs: Any) -> Inspection:
         """Run the interpreter once, without updating variables: every node's value."""
         arrays = self._arrays(arrange(self.signature, args, kwargs))
         self.sizes(arrays)
         return inspect(self.graph, arrays, self.training)
 
+    @hides_internal_frames
     def profile(self, *args: Any, **kwargs: Any) -> Profile:
         """Time each kernel on arrays of the sizes of these arguments. Variables do not change."""
         arrays = self._arrays(arrange(self.signature, args, kwargs))
@@ -305,11 +310,6 @@ class Function:
             for name, tensor in zip(self.signature.names, self._traced.fixed.inputs, strict=True)
         )
         return f"<graphdl function {self.name}({inputs})>"
-
-
-@hides_internal_frames
-def _raise_for_user(error: GraphdlError) -> None:
-    raise error
 
 
 def _as_native(outputs: list[Array]) -> Any:

@@ -58,7 +58,7 @@ class Inspection:
 
     @property
     def first_bad(self) -> Tensor | None:
-        """The first value with a NaN or an infinity: its `repr` names the op and the user's line."""
+        """The first value with a NaN or infinity: its `repr` names the op and the user's line."""
         for node in self.nodes:
             for tensor in node.results:
                 if self._bad(tensor):

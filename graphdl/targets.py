@@ -1,5 +1,5 @@
-"""What a program can be compiled for. LLVM and Triton are heavy, so a backend is loaded by name when
-it is first needed; this is the only place that does."""
+"""What a program can be compiled for. LLVM and Triton are heavy, so a backend is loaded by name
+when it is first needed; this is the only place that does."""
 
 from __future__ import annotations
 

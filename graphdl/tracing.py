@@ -1,5 +1,5 @@
-"""From what a user hands to `gd.function` to one Graph: cut at the inputs, with every new value that
-a variable gets, and with all that is wrong about it said at once."""
+"""From what a user hands to `gd.function` to one Graph: cut at the inputs, with every new value
+that a variable gets, and with all that is wrong about it said at once."""
 
 from __future__ import annotations
 
@@ -368,7 +368,7 @@ def _fixed_sizes(graph: Graph, dims: Mapping[str, int]) -> dict[Symbol, Size]:
         if Symbol(name) not in names:
             known = ", ".join(sorted(symbol.name for symbol in names)) or "none"
             raise ArgumentError(f'function: dims names "{name}"; the inputs have {known}')
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        if type(value) is not int or value < 0:
             raise ArgumentError(f'function: dims gives "{name}" the size {value!r}')
         replacements[Symbol(name)] = value
     return replacements

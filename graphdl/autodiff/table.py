@@ -10,10 +10,11 @@ from graphdl.autodiff import (
     movement,
     reduction,
     regions,
+    windows,
 )
 from graphdl.autodiff.rules import RULES
 
-FAMILIES = (elementwise, reduction, contraction, movement, indexing, effect, regions)
+FAMILIES = (elementwise, reduction, contraction, movement, indexing, effect, regions, windows)
 """The files that hold derivative rules."""
 
 __all__ = ["FAMILIES", "RULES"]

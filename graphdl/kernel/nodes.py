@@ -45,8 +45,8 @@ iteration of the PARALLEL loops around them. `Kernel.buffers` lists ARGUMENT buf
 
 **Vector form** (CPU only): no Sweeps. UNROLL and VECTOR loops have constant bounds; a VECTOR loop
 is a loop whose iterations run as lanes of one vector. REGISTER buffers are subscripted by
-constants, UNROLL and VECTOR symbols only, and become registers. Fold joins a REGISTER buffer of 64 partials
-by the halving tree.
+constants, UNROLL and VECTOR symbols only, and become registers. Fold joins a REGISTER buffer of 64
+partials by the halving tree.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Index propagation: the value of any tensor of a group at any index, as loop IR.
 
-A value is made in the outermost scope that binds the symbols of its index, so that what belongs to a
-row is computed once per row; it is bound by Let when several readers share it, or when it leaves
+A value is made in the outermost scope that binds the symbols of its index, so that what belongs to
+a row is computed once per row; it is bound by Let when several readers share it, or when it leaves
 the scope that asked for it.
 """
 
@@ -193,7 +193,7 @@ class Emitter:
         self.scope.values[(tensor.key, index, ())] = value
 
     def _prepare(self, tensor: Tensor, index: Index, mask: Mask) -> None:
-        """Bind every LONGEST_CHAIN-th value below, the deepest first, so that nothing recurses far."""
+        """Bind every LONGEST_CHAIN-th value below, the deepest first: nothing recurses far."""
         pending = [(tensor, index)]
         places: dict[tuple[Key, Index], tuple[int, Tensor, Index]] = {}
         while pending:
@@ -268,7 +268,7 @@ class Emitter:
         self.scope.statements.append(Store(buffer.name, place, value, mask))
 
     def store_all(self, outputs: list[tuple[Tensor, Index]]) -> None:
-        """Compute every output first, then write: a variable's old value may be needed by several."""
+        """Compute every output, then write: several may need a variable's old value."""
         values = [self.value(tensor, index) for tensor, index in outputs]
         if len(values) > 1:
             values = [self.let(value) for value in values]
@@ -299,4 +299,4 @@ def plain(number: object, dtype: DType) -> bool | int | float:
     """A Python number of the dtype's family."""
     if dtype.is_bool:
         return bool(number)
-    return float(number) if dtype.is_floating else int(number)  # type: ignore[call-overload,no-any-return,arg-type]
+    return float(number) if dtype.is_floating else int(number)  # type: ignore[call-overload,arg-type]

@@ -7,12 +7,13 @@ from graphdl.kernel.simplify import simplify_kernel
 from graphdl.kernel.transforms.abstract_sizes import abstract_sizes
 from graphdl.kernel.transforms.canonicalize import canonicalize
 from graphdl.kernel.transforms.collapse_axes import collapse_axes
+from graphdl.kernel.transforms.resolve_divisions import resolve_divisions
 from graphdl.typesystem.expression import Size
 
 
 def finish(kernel: Kernel) -> tuple[Kernel, tuple[str, ...], tuple[Size, ...]]:
     """(canonical kernel, the old name of each of its buffers, the value of each of its sizes)."""
-    collapsed = collapse_axes(simplify_kernel(kernel))
+    collapsed = collapse_axes(resolve_divisions(simplify_kernel(kernel)))
     abstract, values = abstract_sizes(collapsed)
     value_of = dict(zip(abstract.sizes, values, strict=True))
     canonical, buffers, sizes = canonicalize(abstract)

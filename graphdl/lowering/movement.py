@@ -51,7 +51,7 @@ def _where(
     mask: Mask,
     otherwise: Value,
 ) -> Value:
-    """The operand where the conditions hold, else `otherwise`; decided here when that is possible."""
+    """The operand where the conditions hold, else `otherwise`; decided here where possible."""
     if _is_impossible(conditions):
         return otherwise
     left = tuple(each for each in conditions if _decide(each) is None)

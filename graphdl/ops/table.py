@@ -14,11 +14,13 @@ from graphdl.ops import (
     random,
     reduction,
     regions,
+    windows,
 )
 
 _FAMILIES = (
     leaves, elementwise, reduction, contraction, movement, indexing, creation, random, effect,
     regions,
+    windows,
 )  # fmt: skip
 
 OPS: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.OPS}

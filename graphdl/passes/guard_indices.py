@@ -1,8 +1,8 @@
 """Check index inputs before they are used.
 
 Why: a gather clamps its indices, so a label that is out of range would silently be another label.
-Indices that a call hands in are checked before anything is written; those that a graph computes from
-its own values are clamped, and not checked.
+Indices that a call hands in are checked before anything is written; those that a graph computes
+from its own values are clamped, and not checked.
 Requires: no regions but barriers. Ensures: every gather and scatter whose indices follow from an
 input by movements and elementwise ops alone reads them behind a check of `0 <= index < size`.
 

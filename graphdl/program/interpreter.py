@@ -134,17 +134,22 @@ class _Run:
                 left, right = self.view(first), self.view(second)
                 kept = left.copy()
                 left[...], right[...] = right, kept
-            case Check(condition, _, message, location):
-                if not self.view(condition).all():
-                    raise NumericsError(f"check failed: {message}", location=location)
-            case Print(value, message):
-                self.show(message, self.view(value))
+            case Check() | Print() | HostCall():
+                self.host(statement)
             case Loop(symbol, count, body):
                 for number in range(evaluate(count, self.sizes)):
                     self.sizes[symbol] = number
                     self.body(body)
             case Branch(condition, bodies):
                 self.body(bodies[int(self.view(condition))])
+
+    def host(self, statement: Check | Print | HostCall) -> None:
+        match statement:
+            case Check(condition, _, message, location):
+                if not self.view(condition).all():
+                    raise NumericsError(f"check failed: {message}", location=location)
+            case Print(value, message):
+                self.show(message, self.view(value))
             case HostCall(function, views, outputs):
                 results = self.functions[function](*map(self.view, views))
                 for target, result in zip(outputs, results, strict=True):

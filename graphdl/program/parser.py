@@ -158,7 +158,7 @@ class _Reader:
         return statement
 
     def cases(self, indent: int) -> tuple[tuple[Statement, ...], ...]:
-        bodies = []
+        bodies: list[tuple[Statement, ...]] = []
         while self.row() == f"case {len(bodies)}" and self.depth() == indent:
             self.position += 1
             bodies.append(self.body(indent + 2))

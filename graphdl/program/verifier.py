@@ -29,9 +29,10 @@ def verify(program: Program) -> None:
     """Raise InternalError unless every statement of `program` makes sense.
 
     C1: a view's place exists. C2: its dtype and size are those of its slot; in the arena its offset
-    is a multiple of 64. C3: a launch gives its kernel one view per buffer, of the buffer's dtype and
-    element count, and one size per size. C4: inputs and constants are never written. C5: copies and
-    swaps are between views of one type. C6: only named sizes are mentioned. Kernels are verified too.
+    is a multiple of 64. C3: a launch gives its kernel one view per buffer, of the buffer's dtype
+    and element count, and one size per size. C4: inputs and constants are never written. C5: copies
+    and swaps are between views of one type. C6: only named sizes are mentioned. Kernels are
+    verified too.
     """
     for name, kernel in program.kernels.items():
         if name != kernel.name:

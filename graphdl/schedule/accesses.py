@@ -1,4 +1,4 @@
-"""Which element of each operand an element of a result needs: index propagation through one node."""
+"""Which element of each operand an element of a result needs: index propagation in one node."""
 
 from __future__ import annotations
 

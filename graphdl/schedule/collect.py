@@ -1,4 +1,4 @@
-"""From the walk's marks to groups: what each kernel evaluates, reads and stores, producers first."""
+"""From the walk's state to groups: what each kernel evaluates, reads and stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How dear a node is to compute again: rough flops for one element, asked by trait, never by name."""
+"""How dear a node is to compute again: rough flops for one element."""
 
 from __future__ import annotations
 

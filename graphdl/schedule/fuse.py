@@ -23,7 +23,7 @@ from graphdl.schedule.costs import CHEAP, is_pointwise, node_cost
 from graphdl.schedule.drafts import Draft
 from graphdl.schedule.fusion_state import MAXIMUM_MEMBERS, FusionState
 from graphdl.schedule.groups import Domain, GroupKind, Refusal, RefusalReason, Schedule
-from graphdl.schedule.join import accepts_beside, commit, join_fold, join_pointwise
+from graphdl.schedule.join import accepts_beside, join_fold, join_pointwise, place_anchor
 from graphdl.schedule.mark import contraction_source, mark
 
 _PREFERENCE = {
@@ -184,26 +184,8 @@ class _Walk:
     def _anchor(self, number: int, kind: GroupKind, domain: Domain) -> Draft:
         """Start a group at a node that needs loops of its own."""
         draft = self.state.drafts.start(kind, domain)
-        self._place_anchor(number, draft)
+        place_anchor(self.state, number, draft)
         return draft
-
-    def _place_anchor(self, number: int, draft: Draft) -> None:
-        node = self.state.nodes[number]
-        below = [self.state.marks.at(operand) for operand in node.operands]
-        outside = [
-            each
-            for each in dict.fromkeys(below)
-            if each >= 0 and not self.state.source[each] and self.state.home[each] != draft.number
-        ]
-        index = draft.domain.index_of(node.result_types[0].shape)
-        if draft.kind is GroupKind.SCAN:
-            index = draft.domain.index
-        if draft.kind is GroupKind.SCATTER:
-            index = ()
-        assert index is not None
-        commit(self.state, number, draft, index, outside)
-        if self.state.marks.wanted[number]:
-            store(self.state, number)
 
     def _contraction(self, number: int, node: Node) -> None:
         for operand in node.operands:
@@ -259,7 +241,6 @@ class _Walk:
         self._barrier(number, node)
         self.state.drafts.run_after(draft, self.state.before[number])
         self.state.before[number] |= 1 << draft.number
-        assert node.op in EFFECTS
 
     def _barrier(self, number: int, node: Node) -> None:
         """A view of stored operands, readable once all of them are there."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from graphdl.graph.nodes import Node, Tensor
-from graphdl.ops.movement import broadcast_in_dim
+from graphdl.graph.nodes import Node
 from graphdl.schedule.accesses import Index
 from graphdl.schedule.drafts import Draft, Drafts
 from graphdl.schedule.groups import Domain, Refusal
@@ -17,9 +16,9 @@ MAXIMUM_MEMBERS = 400
 
 
 class FusionState:
-    """Per node: its group (`home`, -1 for none) and its index in the group's loops; whether it is a
-    `source` (a leaf) or `stored`; what it costs to compute again, what that reads, which groups must
-    run before; how many of its readers are in its own group.
+    """Per node: its group (`home`, -1 for none) and its index in the group's loops; whether it is
+    a `source` (a leaf) or `stored`; what it costs to compute again, what that reads, which groups
+    must run before; how many of its readers are in its own group.
 
     `readers`: (node, loops) -> the groups that read the node in these loops.
     """
@@ -61,16 +60,9 @@ class FusionState:
         return frozenset(found)
 
     def note_reads(self, draft: Draft, number: int) -> None:
+        """Remember what a new member reads from memory."""
         for below in self.direct_reads(self.nodes[number]):
             is_outside = below < 0 or self.home[below] != draft.number
             if is_outside and below not in draft.reads:
                 draft.reads.add(below)
                 self.readers.setdefault((below, draft.domain), []).append(draft.number)
-
-    def is_spread_number(self, tensor: Tensor) -> bool:
-        """Whether every element of a free tensor is one and the same number."""
-        while tensor.ndim:
-            if self.marks.at(tensor) < 0 or tensor.node.op is not broadcast_in_dim:
-                return False
-            tensor = tensor.node.operands[0]
-        return True

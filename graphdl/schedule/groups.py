@@ -1,4 +1,4 @@
-"""What fusion decides: groups of nodes that become one kernel, and the reasons for every boundary."""
+"""What fusion decides: groups of nodes that become one kernel, and why boundaries are there."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from graphdl.graph.nodes import Node
+from graphdl.graph.nodes import Node, Tensor
 from graphdl.graph.op import OpKind
-from graphdl.ops.movement import transpose
+from graphdl.ops.movement import broadcast_in_dim, transpose
 from graphdl.schedule.accesses import Index, operand_accesses
-from graphdl.schedule.boundary import pull
+from graphdl.schedule.boundary import pull, store
 from graphdl.schedule.costs import CHEAP, is_pointwise, node_cost
 from graphdl.schedule.drafts import Draft
 from graphdl.schedule.fusion_state import MAXIMUM_MEMBERS, MAXIMUM_READS, FusionState
@@ -59,7 +59,9 @@ def _place(state: FusionState, node: Node, draft: Draft) -> Index | None:
     return draft.domain.index_of(node.result_types[0].shape)
 
 
-def _refuse_form(state: FusionState, node: Node, draft: Draft, index: Index | None) -> RefusalReason | None:
+def _refuse_form(
+    state: FusionState, node: Node, draft: Draft, index: Index | None
+) -> RefusalReason | None:
     """What this kind of group cannot take, whatever the indices."""
     if draft.kind is GroupKind.SCATTER:
         return RefusalReason.INCOMPLETE
@@ -82,14 +84,22 @@ def _reads_arrays(state: FusionState, node: Node, draft: Draft) -> bool:
     """Whether a node reads anything but this random group and single numbers."""
     for operand in node.operands:
         below = state.marks.at(operand)
-        if below < 0:
-            if operand.ndim:
-                return True
-        elif state.home[below] == draft.number or not operand.ndim:
-            continue
-        elif state.source[below] or state.stored[below] or state.home[below] >= 0 or not state.is_spread_number(operand):
+        is_own = below >= 0 and state.home[below] == draft.number
+        if not is_own and operand.ndim and not _is_spread_number(state, operand):
             return True
     return False
+
+
+def _is_spread_number(state: FusionState, tensor: Tensor) -> bool:
+    """Whether a tensor is one number in every place, not read from memory as an array."""
+    while tensor.ndim:
+        below = state.marks.at(tensor)
+        if below < 0 or state.stored[below] or state.home[below] >= 0:
+            return False
+        if tensor.node.op is not broadcast_in_dim:
+            return False
+        tensor = tensor.node.operands[0]
+    return True
 
 
 def _can_compute(state: FusionState, number: int, place: Index, draft: Draft, level: Index) -> bool:
@@ -136,6 +146,26 @@ def commit(state: FusionState, number: int, draft: Draft, index: Index, outside:
     state.note_reads(draft, number)
 
 
+def place_anchor(state: FusionState, number: int, draft: Draft) -> None:
+    """Put a fold, contraction, scan or scatter into a group whose loops are made for it."""
+    node = state.nodes[number]
+    below = [state.marks.at(operand) for operand in node.operands]
+    outside = [
+        each
+        for each in dict.fromkeys(below)
+        if each >= 0 and not state.source[each] and state.home[each] != draft.number
+    ]
+    index = draft.domain.index_of(node.result_types[0].shape)
+    if draft.kind is GroupKind.SCAN:
+        index = draft.domain.index
+    if draft.kind is GroupKind.SCATTER:
+        index = ()
+    assert index is not None
+    commit(state, number, draft, index, outside)
+    if state.marks.wanted[number]:
+        store(state, number)
+
+
 def join_fold(state: FusionState, number: int, draft: Draft) -> bool:
     """Fold in a group that already sweeps over the same elements."""
     node = state.nodes[number]
@@ -156,7 +186,7 @@ def join_fold(state: FusionState, number: int, draft: Draft) -> bool:
         draft.kind, draft.domain = GroupKind.ROW, domain
         for read in sorted(draft.reads):
             state.readers.setdefault((read, domain), []).append(draft.number)
-    state._place_anchor(number, draft)
+    place_anchor(state, number, draft)
     return True
 
 
@@ -172,6 +202,7 @@ def _can_sweep(state: FusionState, draft: Draft, domain: Domain) -> bool:
 
 
 def accepts_beside(state: FusionState, draft: Draft, before: int) -> bool:
+    """Whether a group can take in a node that reads none of its values, only what it reads."""
     own = 1 << draft.number
     return (
         len(draft.reads) < MAXIMUM_READS

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.op import OpKind
 from graphdl.ops.movement import broadcast_in_dim, slice_, transpose
+from graphdl.ops.windows import windows
 from graphdl.schedule.accesses import stored_base
 from graphdl.schedule.costs import DEAR, is_pointwise, node_cost
 
-_IN_PLACE = frozenset({transpose, broadcast_in_dim, slice_})
+_IN_PLACE = frozenset({transpose, broadcast_in_dim, slice_, windows})
 """Movements that a contraction performs while it reads an operand."""
 
 
@@ -107,8 +108,16 @@ def _want_operands(marks: Marks, node: Node) -> None:
                 _want(marks, operand)
         case OpKind.GATHER:
             _mark_repeated(marks, node.operands[0])
-        case OpKind.MOVEMENT if node.op is broadcast_in_dim:
+        case OpKind.MOVEMENT if _repeats(node):
             _mark_repeated(marks, node.operands[0])
+
+
+def _repeats(node: Node) -> bool:
+    """Whether a movement reads some elements several times."""
+    if node.op is windows:
+        sizes, strides = node.attributes["sizes"], node.attributes["strides"]
+        return any(size > stride for size, stride in zip(sizes, strides, strict=True))
+    return node.op is broadcast_in_dim
 
 
 def _mark_repeated(marks: Marks, tensor: Tensor) -> None:

@@ -7,6 +7,7 @@ allows it; otherwise the value is stored apart and copied at the end.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +24,9 @@ from graphdl.typesystem.expression import Size, evaluate, free_symbols
 
 TYPICAL_SIZE = 64
 """What a named size counts as when memory is weighed."""
+
+URGENT = 1 << 62
+"""More than any memory."""
 
 Key = tuple[int, int]
 
@@ -83,6 +87,16 @@ class _Orderer:
         self.readers: dict[int, list[int]] = {}
         for position, group in enumerate(self.groups):
             self._add(position, group)
+        self.urgent = self._find_input_checks()
+
+    def _find_input_checks(self) -> int:
+        """The checks whose value is an input, and what they need, as a mask."""
+        mask = 0
+        for number, group in enumerate(self.groups):
+            is_check = group.kind is GroupKind.HOST and group.nodes[0].op is check
+            if is_check and self._base(group.nodes[0].operands[0]).key in self.cut:
+                mask |= 1 << number
+        return self.drafts.closure(mask)
 
     def _add(self, position: int, group: Group) -> None:
         draft = self.drafts.start(group.kind, Domain(()))
@@ -105,7 +119,7 @@ class _Orderer:
         """Prints and checks run in the order in which they were built."""
         hosts = [number for number, group in enumerate(self.groups) if group.kind is GroupKind.HOST]
         hosts.sort(key=lambda number: self.groups[number].nodes[0].serial)
-        for before, after in zip(hosts, hosts[1:], strict=False):
+        for before, after in itertools.pairwise(hosts):
             if not self.drafts.would_cycle(self.drafts[after], 1 << before):
                 self.drafts.run_after(self.drafts[after], 1 << before)
 
@@ -205,7 +219,10 @@ class _Orderer:
         return followers
 
     def _gain(self, number: int, left: Mapping[Key, int]) -> int:
-        """Bytes that the arena loses minus bytes that it gains when this group runs next."""
+        """Bytes that the arena loses minus bytes that it gains when this group runs next; checks of
+        inputs come before everything else."""
+        if self.urgent >> number & 1:
+            return URGENT
         gain = 0
         for base in self.bases[number]:
             if left[base.key] == 1 and base.key in self.schedule.makers:

@@ -256,7 +256,7 @@ class _Planner:
         return tuple(first), (*last, *self._variable_moves())
 
     def _variable_moves(self) -> list[Statement]:
-        """All copied updates as one parallel assignment: readers of a variable before its writer."""
+        """All copied updates as one parallel assignment: a variable's readers before its writer."""
         moves: dict[Place, Copy] = {}
         for update, reason in self.copied:
             base = self.order.memory_of(update.value)

@@ -12,7 +12,7 @@ from graphdl.autodiff.rules import RULES, zeros_like
 from graphdl.autodiff.table import FAMILIES
 from graphdl.autodiff.trace import custom_gradient, remat
 from graphdl.graph.nodes import build_node
-from graphdl.ops import contraction, effect, elementwise, indexing, movement, reduction, regions
+from graphdl.ops import contraction, effect, elementwise, indexing, movement, reduction, regions, windows
 from graphdl.ops.arguments import filled, literal
 from graphdl.ops.table import OPS
 from graphdl.typesystem.dtype import bool_, float32, float64
@@ -144,6 +144,36 @@ def _movement_cases() -> list[Case]:
     ]
 
 
+def _window_cases() -> list[Case]:
+    x = _uniform(-1, 1, 2, 7, 6, 2)
+    kernel = _uniform(-1, 1, 3, 2, 2, 3)
+
+    def sliding(sizes: Any, strides: Any, dilations: Any) -> Callable[..., Any]:
+        return lambda t: windows.windows(
+            t, axes=(1, 2), sizes=sizes, strides=strides, dilations=dilations
+        )
+
+    def convolving(strides: Any, dilations: Any) -> Callable[..., Any]:
+        slide = sliding((3, 2), strides, dilations)
+        return lambda t, k: _dot((3, 4, 5), (0, 1, 2), (), ())(slide(t), k)
+
+    cases: list[Case] = [
+        ("windows", sliding(*form), (x,))
+        for form in (
+            ((3, 2), (1, 1), (1, 1)),
+            ((3, 2), (2, 3), (1, 2)),
+            ((2, 3), (2, 3), (1, 1)),
+            ((1, 1), (2, 3), (1, 1)),
+            ((1, 2), (3, 4), (1, 1)),
+        )
+    ]
+    for steps in (((1, 1), (1, 1)), ((2, 3), (1, 1)), ((1, 2), (2, 3)), ((3, 1), (3, 1))):
+        cases.append(("windows", convolving(*steps), (x, kernel)))
+    square = _uniform(-1, 1, 3, 2, 3)
+    cases.append(("diagonal", lambda t: windows.diagonal(t, first=0, second=2), (square,)))
+    return cases
+
+
 def _indexing_cases() -> list[Case]:
     x = _uniform(-1, 1, 4, 3)
     rows = np.array([[0, 3], [3, 9]])
@@ -199,7 +229,7 @@ def _other_cases() -> list[Case]:
 
 CASES = [
     *_elementwise_cases(), *_reduction_cases(), *_contraction_cases(), *_movement_cases(),
-    *_indexing_cases(), *_other_cases(),
+    *_window_cases(), *_indexing_cases(), *_other_cases(),
 ]  # fmt: skip
 
 

@@ -274,6 +274,25 @@ def _movement_cases() -> Iterator[Case]:
     yield Case(OPS["stop_gradient"], (x,))
 
 
+def _window_cases() -> Iterator[Case]:
+    x = np.arange(2 * 5 * 7 * 3, dtype=np.float32).reshape(2, 5, 7, 3)
+    for axes, sizes, strides, dilations in (
+        ((1,), (2,), (1,), (1,)),
+        ((1, 2), (2, 3), (1, 1), (1, 1)),
+        ((1, 2), (2, 3), (2, 3), (1, 1)),
+        ((1, 2), (3, 2), (1, 2), (2, 3)),
+        ((0, 3), (1, 3), (1, 1), (1, 1)),
+        ((2, 3), (7, 1), (1, 2), (1, 1)),
+    ):
+        attributes = {"axes": axes, "sizes": sizes, "strides": strides, "dilations": dilations}
+        yield Case(OPS["windows"], (x,), attributes)
+        yield Case(OPS["windows"], (x[:0] if 0 not in axes else x,), attributes)
+    square = np.arange(2 * 3 * 4 * 3, dtype=np.float32).reshape(2, 3, 4, 3)
+    yield Case(OPS["diagonal"], (square,), {"first": 1, "second": 3})
+    yield Case(OPS["diagonal"], (square[0, :, 0],), {"first": 0, "second": 1})
+    yield Case(OPS["diagonal"], (square[:, :0, :, :0],), {"first": 1, "second": 3})
+
+
 def _indexing_cases() -> Iterator[Case]:
     for dtype in (float32, float16, int64, bool_):
         x = numbers(dtype, (4, 5, 3))
@@ -335,7 +354,7 @@ def all_cases() -> list[Case]:
         cases += _argument_cases(OPS[name])
     for family in (
         _select_cases, _fma_cases, _convert_cases, _cumulative_cases, _dot_cases,
-        _movement_cases, _indexing_cases, _creation_cases, _other_cases,
+        _movement_cases, _window_cases, _indexing_cases, _creation_cases, _other_cases,
     ):  # fmt: skip
         cases += family()
     return cases

@@ -71,6 +71,15 @@ def test_bias_activation_and_residual_are_the_contractions_epilogue() -> None:
     assert kinds(found) == ["contraction"]
 
 
+def test_a_contraction_writes_its_axes_in_another_order() -> None:
+    """The heads of attention go straight to where the next layer reads them."""
+    a = x(N, 4, 8)
+    heads = gd.einsum("bqd,bkd->bqk", a, a) * 2
+    found = schedule(gd.reshape(gd.permute_dims(heads + 1, (0, 2, 1)), (-1,)))
+    assert kinds(found) == ["contraction"]
+    assert_program_agrees(found.graph)
+
+
 def test_two_layers_are_two_contractions_and_the_hidden_values_are_stored() -> None:
     w = gd.variable(np.ones((64, 64)))
     found = schedule(gd.relu(gd.relu(x() @ w) @ w))

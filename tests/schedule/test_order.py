@@ -6,6 +6,7 @@ import numpy as np
 
 import graphdl as gd
 from graphdl.graph.nodes import Graph, Tensor, Update
+from graphdl.passes.guard_indices import guard_indices
 from graphdl.schedule.fuse import fuse
 from graphdl.schedule.groups import GroupKind
 from graphdl.schedule.order import CopyReason, Order, order
@@ -97,3 +98,12 @@ def test_what_frees_memory_runs_first() -> None:
     found = order(fuse(Graph((x,), tuple(reversed(sums)))))
     kinds = [group.kind.value for group in found.groups]
     assert kinds == ["contraction", "row"] * 4
+
+
+def test_index_inputs_are_checked_before_the_first_kernel() -> None:
+    x, label = gd.placeholder("x", ("n", 4)), gd.placeholder("label", ("n",), "int64")
+    picked = gd.take_along_axis(gd.softmax(x), label[:, None], axis=1)
+    graph, checks = guard_indices(Graph((x, label), (gd.sum(x @ gd.ones((4, 4))), picked)))
+    kinds = [group.kind for group in order(fuse(graph)).groups]
+    assert len(checks) == 1
+    assert kinds.index(GroupKind.HOST) == 1

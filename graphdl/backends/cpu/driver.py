@@ -50,6 +50,9 @@ PREPARE = "graphdl_prepare"
 GRAIN = 5_000_000
 """Picoseconds of work that one chunk of a parallel loop should hold at least."""
 
+LARGE_TASK = 4 * GRAIN
+"""Picoseconds from which on a single task is worth waking a thread for."""
+
 ALIGNMENT = 64
 
 _CALL_THREADS = Symbol("threads of the call")  # no user can name a size so
@@ -314,11 +317,15 @@ class _RunWriter:
         )
 
     def _grain(self, cost: Size) -> str:
+        """Tasks that one chunk should hold at least; 0 when one task is much more than enough, so
+        that the pool does not take few tasks for little work."""
         if isinstance(cost, int):
-            return str(max(1, GRAIN // max(cost, 1)))
+            return str(max(GRAIN // max(cost, 1), min(1, LARGE_TASK // max(cost, 1))))
         positive = self.writer.write(maximum(cost, 1))
         share = self.writer.add(f"udiv i64 {GRAIN}, {positive}")
-        return self.writer.add(f"call i64 @llvm.smax.i64(i64 {share}, i64 1)")
+        is_few = self.writer.add(f"udiv i64 {LARGE_TASK}, {positive}")
+        least = self.writer.add(f"call i64 @llvm.smin.i64(i64 {is_few}, i64 1)")
+        return self.writer.add(f"call i64 @llvm.smax.i64(i64 {share}, i64 {least})")
 
     def _check(self, condition: View, number: int) -> None:
         count = self.writer.write(condition.type.byte_count)

@@ -242,7 +242,8 @@ define void @{PARALLEL_FOR}(
     ptr %kernel, ptr %buffers, ptr %sizes, ptr %workspace, i64 %stride, i64 %count, i64 %grain,
     i64 %threads) {{
 entry:
-  %is_small = icmp sle i64 %count, %grain
+  %least = call i64 @llvm.smax.i64(i64 %grain, i64 1)
+  %is_small = icmp sle i64 %count, %least
   %is_single = icmp sle i64 %threads, 1
   %alone = or i1 %is_small, %is_single
   br i1 %alone, label %direct, label %check

@@ -18,9 +18,9 @@ class TiledKernel:
 
     `symbol` names the function to launch, `void (ptr buffers, ptr sizes, i64 begin, i64 end, ptr
     workspace)`. `functions` are vector-form kernels, or LLVM text of functions that several kernels
-    share. `count`, `cost` and `workspace` are expressions over the kernel's sizes, the first two over
-    THREADS as well: the number of tasks, the estimated picoseconds of one task, and the bytes of
-    scratch memory of one thread.
+    share. `count`, `cost` and `workspace` are expressions over the kernel's sizes, the first two
+    over THREADS as well: the number of tasks, the estimated picoseconds of one task, and the bytes
+    of scratch memory of one thread.
     """
 
     symbol: str

@@ -177,7 +177,7 @@ def _write_lanes(writer: Writer, nest: Nest) -> tuple[Size, dict[str, int], int,
         writer.body(nest.body)
         return 1, {}, 1, 1
     writer.line("lane = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)")
-    writer.bind_points(nest.symbols, nest.extents, "lane")
+    writer.bind_points(nest.symbols, nest.extents, "lane", is_uniform=False)
     writer.line(f"inside = lane < {writer.size(total)}")
     with writer.shaped("[BLOCK]"), writer.masked("inside"):
         writer.body(nest.body)
@@ -187,7 +187,7 @@ def _write_lanes(writer: Writer, nest: Nest) -> tuple[Size, dict[str, int], int,
 def _write_row(writer: Writer, nest: Nest) -> tuple[Size, dict[str, int], int, int]:
     if nest.symbols:
         writer.line("row = tl.program_id(0).to(tl.int64)")
-        writer.bind_points(nest.symbols, nest.extents, "row")
+        writer.bind_points(nest.symbols, nest.extents, "row", is_uniform=True)
     else:
         writer.line("row = 0")
     writer.body(nest.body, tile="BLOCK")
@@ -205,7 +205,7 @@ def _write_contraction(
     writer.line(f"row_tiles = ({writer.size(rows)} + BLOCK_M - 1) // BLOCK_M")
     writer.line("matrix = tile // (row_tiles * column_tiles)")
     batch_symbols = tuple(nest.symbols[axis] for axis in found.batch)
-    writer.bind_points(batch_symbols, tuple(batch), "matrix")
+    writer.bind_points(batch_symbols, tuple(batch), "matrix", is_uniform=True)
     writer.line("tile = tile % (row_tiles * column_tiles)")
     writer.line("row = (tile // column_tiles) * BLOCK_M + tl.arange(0, BLOCK_M)")
     writer.line("column = (tile % column_tiles) * BLOCK_N + tl.arange(0, BLOCK_N)")

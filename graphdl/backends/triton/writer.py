@@ -50,7 +50,15 @@ from graphdl.kernel.nodes import (
 )
 from graphdl.kernel.transforms.expand_math import expand_math
 from graphdl.typesystem.dtype import DType
-from graphdl.typesystem.expression import Size, Symbol, add, floor_divide, multiply, product
+from graphdl.typesystem.expression import (
+    Size,
+    Symbol,
+    add,
+    floor_divide,
+    free_symbols,
+    multiply,
+    product,
+)
 
 FOLD = {
     "add": "tl.sum({0}, axis=0)",
@@ -99,6 +107,8 @@ class Writer:
     program: str = "tl.program_id(0).to(tl.int64)"
     scratch_words: Size = 0
     counter: int = 0
+    uniform: set[Symbol] = field(default_factory=set)
+    """Loop symbols that have one value in the whole program, not one per lane."""
 
     def line(self, text: str) -> None:
         """Append one line at the current depth."""
@@ -201,6 +211,7 @@ class Writer:
         for carry in loop.carried:
             self.carry_in(carry)
         self.symbols[loop.symbol] = loop.symbol.name
+        self.uniform.add(loop.symbol)
         header = (
             f"for {loop.symbol.name} in range({self.size(loop.start)}, {self.size(loop.stop)}):"
         )
@@ -231,6 +242,7 @@ class Writer:
             return
         axis = axes[0]
         self.symbols[axis.symbol] = axis.symbol.name
+        self.uniform.add(axis.symbol)
         with self.block(f"for {axis.symbol.name} in range(0, {self.size(axis.extent)}):"):
             self._points(axes[1:], sweep)
 
@@ -244,7 +256,8 @@ class Writer:
             self.line(f"{point} = {start} + tl.arange(0, {tile}).to(tl.int64)")
             self.line(f"{inside} = {point} < {total}")
             symbols = tuple(axis.symbol for axis in sweep.axes)
-            self.bind_points(symbols, tuple(axis.extent for axis in sweep.axes), point)
+            extents = tuple(axis.extent for axis in sweep.axes)
+            self.bind_points(symbols, extents, point, is_uniform=False)
             with self.shaped(f"[{tile}]"), self.masked(inside):
                 self.body(sweep.body)
                 for accumulator in sweep.accumulators:
@@ -298,9 +311,16 @@ class Writer:
         self.line(f"{name} = {FOLD[accumulator.reducer].format(name)}")
 
     def bind_points(
-        self, symbols: tuple[Symbol, ...], extents: tuple[Size, ...], point: str
+        self,
+        symbols: tuple[Symbol, ...],
+        extents: tuple[Size, ...],
+        point: str,
+        *,
+        is_uniform: bool,
     ) -> None:
         """Decompose a row-major point number into one variable per axis."""
+        if is_uniform:
+            self.uniform.update(symbols)
         rest = point
         for number, (symbol, extent) in enumerate(
             reversed(list(zip(symbols, extents, strict=True)))
@@ -330,7 +350,10 @@ class Writer:
         linear: Size = 0
         for position, extent in zip(index, buffer.shape, strict=True):
             linear = add(multiply(linear, extent), position)
-        return f"{base} + {self.size(linear)}", buffer
+        known = self.uniform.union(self.kernel.sizes)
+        is_uniform = self.shape != "[]" and free_symbols(linear) <= known
+        lanes = f" + tl.zeros({self.shape}, tl.int64)" if is_uniform else ""
+        return f"{base} + {self.size(linear)}{lanes}", buffer
 
     def value(self, value: Value) -> str:
         """The text of a value."""

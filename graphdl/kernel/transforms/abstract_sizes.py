@@ -3,12 +3,15 @@
 Why: kernels that differ only in sizes then have equal text and compile once.
 
     before   read b0: float32[batch, 64]     after   read b0: float32[n0, n1]
+             write b1: float32[batch, 64]            write b1: float32[n0, n1]
              parallel i0 in 0:batch                  parallel i0 in 0:n0
-                 sweep i1 in 64                          sweep i1 in n1
+                 parallel i1 in 0:64                     parallel i1 in 0:n1
+                     b1[i0, i1] = b0[i0, 63-i1]              b1[i0, i1] = b0[i0, n1-i1-1]
 
-Ensures: every axis extent and buffer size other than 1 is a size symbol of its own, except that an
-axis shares the symbol of the buffer sizes it runs over; size symbols left in indices and masks
-become symbols too. Constants inside indices and masks stay.
+Ensures: every axis extent and buffer size other than 1 is a size symbol, the same one for an axis
+and the buffer sizes it runs over, and for nothing else. Offsets and limits in indices and masks are
+written with those symbols where an axis or a buffer at hand has that size; other numbers, all
+factors among them, stay. No size symbol of before is left.
 """
 
 from __future__ import annotations
@@ -19,30 +22,46 @@ from dataclasses import replace
 from graphdl.kernel.nodes import (
     Axis,
     Buffer,
+    IndexValue,
     Kernel,
     Let,
     Load,
     Loop,
+    Space,
     Statement,
     Store,
     Sweep,
     Value,
 )
 from graphdl.kernel.rewriting import Rewriter
-from graphdl.typesystem.expression import Size, Symbol, free_symbols, substitute
+from graphdl.kernel.simplify import folded
+from graphdl.typesystem.expression import (
+    Comparison,
+    Size,
+    Symbol,
+    add,
+    free_symbols,
+    from_terms,
+    multiply,
+    substitute,
+    subtract,
+    terms_of,
+)
 
-Place = tuple[object, object]
-"""("axis", its symbol), or (a buffer's name, the position of one of its sizes)."""
+Index = tuple[Size, ...]
+Place = tuple[str, int]
+"""An axis of a buffer, or an axis of the nest: (its symbol's name, AXIS)."""
+
+AXIS = -1
 
 
 def abstract_sizes(kernel: Kernel) -> tuple[Kernel, tuple[Size, ...]]:
     """The kernel over fresh size symbols n0, n1, …, and the value of each over the old ones."""
-    uses = _Uses(kernel)
-    renamer = _Renamer(uses)
+    renamer = _Renamer(_Uses(kernel))
     buffers = tuple(map(renamer.buffer, kernel.buffers))
     body = renamer.body(kernel.body)
-    sizes = tuple(Symbol(f"n{k}") for k in range(len(renamer.extents_found)))
-    return replace(kernel, sizes=sizes, buffers=buffers, body=body), tuple(renamer.extents_found)
+    sizes = tuple(Symbol(f"n{k}") for k in range(len(renamer.found)))
+    return replace(kernel, sizes=sizes, buffers=buffers, body=body), tuple(renamer.found)
 
 
 class _Uses(Rewriter):
@@ -50,11 +69,13 @@ class _Uses(Rewriter):
 
     def __init__(self, kernel: Kernel) -> None:
         self.parents: dict[Place, Place] = {}
-        self.extents: dict[Symbol, Size] = {}
+        self.extents: dict[Place, Size] = {}
         self.bound: set[Symbol] = set()
-        self.shapes: dict[str, tuple[Size, ...]] = {}
+        self.related: dict[Symbol, dict[Place, None]] = {}
+        self.limits: dict[Comparison, tuple[Size, Place]] = {}
+        self.ranks: dict[str, int] = {}
         for buffer in kernel.buffers:
-            self.shapes[buffer.name] = buffer.shape
+            self.buffer(buffer)
         self.body(kernel.body)
 
     def root(self, place: Place) -> Place:
@@ -63,47 +84,78 @@ class _Uses(Rewriter):
             place = parent
         return place
 
-    def buffer(self, buffer: Buffer) -> Buffer:
-        self.shapes[buffer.name] = buffer.shape
-        return buffer
-
-    def _access(self, buffer: str, index: tuple[Size, ...]) -> None:
-        for place, (size, extent) in enumerate(zip(index, self.shapes[buffer], strict=True)):
-            if isinstance(size, Symbol) and self.extents.get(size) == extent:
-                left, right = self.root(("axis", size)), self.root((buffer, place))
-                self.parents[right] = left
+    # Accesses
 
     def load(self, load: Load) -> Value:
-        self._access(load.buffer, load.index)
+        self._access(load.buffer, load.index, load.mask)
         return load
 
     def store(self, store: Store) -> Iterable[Statement]:
-        self._access(store.buffer, store.index)
+        self._access(store.buffer, store.index, store.mask)
         self.value(store.value)
         return (store,)
+
+    def _access(self, buffer: str, index: Index, mask: tuple[Comparison, ...]) -> None:
+        for number, part in enumerate(index):
+            if isinstance(part, int):
+                continue
+            place = (buffer, number)
+            if isinstance(part, Symbol):
+                self._meet(part, place)
+                self._walk(part, place)
+                continue
+            for symbol in sorted(free_symbols(part) & self.bound, key=str):
+                self._meet(symbol, place)
+                if part == subtract(self.extents[place] - 1, symbol):
+                    self._walk(symbol, place)
+            for comparison in mask:
+                self._limit(comparison, part, place)
+
+    def _meet(self, symbol: Symbol, place: Place) -> None:
+        self.related.setdefault(symbol, {})[place] = None
+
+    def _walk(self, symbol: Symbol, place: Place) -> None:
+        """The axis may run over all of the buffer's axis."""
+        axis = (symbol.name, AXIS)
+        if self.extents.get(axis) == self.extents[place]:
+            self.parents[self.root(place)] = self.root(axis)
+
+    def _limit(self, comparison: Comparison, part: Size, place: Place) -> None:
+        """Recognise `part < size` in whatever form."""
+        if comparison.relation == "<":
+            distance = subtract(comparison.right, comparison.left)
+            if distance == subtract(self.extents[place], part):
+                self.limits[comparison] = (part, place)
+
+    # Bindings
+
+    def buffer(self, buffer: Buffer) -> Buffer:
+        for number, size in enumerate(buffer.shape):
+            self.extents[buffer.name, number] = size
+        return buffer
 
     def let(self, let: Let) -> Iterable[Statement]:
         self.bound.add(Symbol(let.name))
         return super().let(let)
 
     def loop(self, loop: Loop) -> Iterable[Statement]:
-        self.bound.add(loop.symbol)
         self.bound.update(Symbol(carry.name) for carry in loop.carried)
-        if loop.start == 0:
-            self._bind(loop.symbol, loop.stop)
+        self._bind(loop.symbol, loop.stop if loop.start == 0 else -1)
         return super().loop(loop)
 
     def sweep(self, sweep: Sweep) -> Iterable[Statement]:
         for axis in sweep.axes:
-            self.bound.add(axis.symbol)
             self._bind(axis.symbol, axis.extent)
-        result = super().sweep(sweep)
-        self.bound.update(Symbol(name) for a in sweep.accumulators for name in a.names)
-        return result
+        self.bound.update(Symbol(name) for each in sweep.accumulators for name in each.names)
+        return super().sweep(sweep)
 
     def _bind(self, symbol: Symbol, extent: Size) -> None:
-        if self.extents.setdefault(symbol, extent) != extent:
-            self.extents[symbol] = 1  # two extents under one name: belongs to no buffer size
+        self.bound.add(symbol)
+        place = (symbol.name, AXIS)
+        if self.extents.setdefault(place, extent) != extent:
+            self.extents[place] = -1  # several extents under one name: belongs to no buffer
+        elif extent != -1:
+            self._meet(symbol, place)
 
 
 class _Renamer(Rewriter):
@@ -111,13 +163,14 @@ class _Renamer(Rewriter):
 
     def __init__(self, uses: _Uses) -> None:
         self.uses = uses
-        self.extents_found: list[Size] = []
+        self.found: list[Size] = []
         self.known: dict[object, Symbol] = {}
         self.replacements: dict[Symbol, Size] = {}
+        self.nearby: dict[frozenset[Symbol], dict[Size, Size]] = {}
 
     def _new(self, key: object, value: Size) -> Symbol:
-        symbol = Symbol(f"n{len(self.extents_found)}")
-        self.extents_found.append(value)
+        symbol = Symbol(f"n{len(self.found)}")
+        self.found.append(value)
         self.known[key] = symbol
         if isinstance(value, Symbol):
             self.replacements.setdefault(value, symbol)
@@ -125,39 +178,123 @@ class _Renamer(Rewriter):
 
     def extent(self, place: Place, value: Size) -> Size:
         """The symbol for an extent at a place, unless it is 1 or varies inside the kernel."""
-        if value == 1:
-            return value
-        if not isinstance(value, int) and free_symbols(value) & self.uses.bound:
+        if isinstance(value, int):
+            if value == 1:
+                return value
+        elif not self.uses.bound.isdisjoint(free_symbols(value)):
             return self.size(value)
         key = (self.uses.root(place), value)
         return self.known.get(key) or self._new(key, value)
 
+    # Indices
+
     def size(self, size: Size) -> Size:
-        if isinstance(size, int) or (isinstance(size, Symbol) and size in self.uses.bound):
+        if isinstance(size, int):
             return size
-        for symbol in sorted(free_symbols(size), key=str):
-            if symbol not in self.uses.bound and symbol not in self.replacements:
+        if isinstance(size, Symbol) and size in self.uses.bound:
+            return size
+        return self._rewritten(size, free_symbols(size) & self.uses.bound)
+
+    def _rewritten(self, size: Size, axes: frozenset[Symbol]) -> Size:
+        """`size` with the part that no axis changes written in the sizes near those axes."""
+        terms, constant = terms_of(size)
+        is_fixed = [free_symbols_of(atoms).isdisjoint(self.uses.bound) for _, atoms in terms]
+        pairs = list(zip(is_fixed, terms, strict=True))
+        fixed = from_terms({atoms: n for fits, (n, atoms) in pairs if fits}, constant)
+        moving = from_terms({atoms: n for fits, (n, atoms) in pairs if not fits}, 0)
+        return add(self._named(moving), self._offset(fixed, axes))
+
+    def _offset(self, value: Size, axes: frozenset[Symbol]) -> Size:
+        if value in (0, 1, -1) or not axes:
+            return self._named(value)
+        near = self._near(axes)
+        if value in near:
+            return near[value]
+        negative = near.get(multiply(-1, value))
+        return self._named(value) if negative is None else multiply(-1, negative)
+
+    def _near(self, axes: frozenset[Symbol]) -> dict[Size, Size]:
+        """The sizes, last positions and sums of leading sizes (concatenation) near some axes."""
+        if axes in self.nearby:
+            return self.nearby[axes]
+        places = {
+            place: None
+            for axis in sorted(axes, key=str)
+            for place in self.uses.related.get(axis, ())
+        }
+        sizes = {place: self.uses.extents[place] for place in places}
+        symbols = {place: self.extent(place, size) for place, size in sizes.items()}
+        near: dict[Size, Size] = {}
+        for place, size in sizes.items():
+            near.setdefault(size, symbols[place])
+        total: Size = 0
+        total_symbol: Size = 0
+        for place, size in sizes.items():
+            near.setdefault(size - 1, symbols[place] - 1)
+            if place[1] != AXIS:
+                total, total_symbol = total + size, total_symbol + symbols[place]
+                near.setdefault(total, total_symbol)
+        self.nearby[axes] = near
+        return near
+
+    def _named(self, size: Size) -> Size:
+        """`size` without old size symbols."""
+        for symbol in sorted(free_symbols(size) - self.uses.bound, key=str):
+            if symbol not in self.replacements:
                 self._new(symbol, symbol)
         return substitute(size, self.replacements)
 
-    def buffer(self, buffer: Buffer) -> Buffer:
-        shape = tuple(
-            self.extent((buffer.name, place), size) for place, size in enumerate(buffer.shape)
+    def comparison(self, comparison: Comparison) -> Comparison:
+        limit = self.uses.limits.get(comparison)
+        if limit is not None:
+            part, place = limit
+            return Comparison(self.size(part), "<", self.extent(place, self.uses.extents[place]))
+        left, right = comparison.left, comparison.right
+        axes = (free_symbols(left) | free_symbols(right)) & self.uses.bound
+        return Comparison(
+            self._rewritten(left, axes), comparison.relation, self._rewritten(right, axes)
         )
-        return replace(buffer, shape=shape)
+
+    # Bindings
+
+    def buffer(self, buffer: Buffer) -> Buffer:
+        if buffer.space is Space.REGISTER:
+            return buffer
+        places = ((buffer.name, number) for number in range(len(buffer.shape)))
+        return replace(buffer, shape=tuple(map(self.extent, places, buffer.shape)))
+
+    def let(self, let: Let) -> Iterable[Statement]:
+        """A Let; numbers in one that is used as an index are limits of that index."""
+        self.limited = frozenset((Symbol(let.name),))
+        (result,) = super().let(let)
+        self.limited = frozenset()
+        return (result,)
+
+    limited: frozenset[Symbol] = frozenset()
+
+    def value(self, value: Value) -> Value:
+        if isinstance(value, IndexValue) and isinstance(value.index, int):
+            index = self._offset(value.index, self.limited & self.uses.related.keys())
+            return folded(IndexValue(index, value.dtype))
+        return super().value(value)
 
     def loop(self, loop: Loop) -> Iterable[Statement]:
         if loop.start != 0:
             return super().loop(loop)
-        stop = self.extent(("axis", loop.symbol), loop.stop)
+        stop = self.extent((loop.symbol.name, AXIS), loop.stop)
         (new,) = super().loop(replace(loop, stop=0))
         assert isinstance(new, Loop)
         return (replace(new, stop=stop),)
 
     def sweep(self, sweep: Sweep) -> Iterable[Statement]:
         axes = tuple(
-            Axis(axis.symbol, self.extent(("axis", axis.symbol), axis.extent))
+            Axis(axis.symbol, self.extent((axis.symbol.name, AXIS), axis.extent))
             for axis in sweep.axes
         )
         body = self.body(sweep.body)
         return (Sweep(axes, body, tuple(map(self.accumulator, sweep.accumulators))),)
+
+
+def free_symbols_of(sizes: Iterable[Size]) -> frozenset[Symbol]:
+    """The symbols that any of the sizes mentions."""
+    return frozenset().union(*map(free_symbols, sizes))

@@ -19,12 +19,11 @@ its points keep their numbers. Buffers are dense, so their new shapes are views 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
 
-from graphdl.kernel.nodes import Axis, Buffer, Kernel, Load, Loop, LoopKind, Statement, Store, Sweep
-from graphdl.kernel.rewriting import Rewriter
+from graphdl.kernel.nodes import Axis, Kernel, Loop, LoopKind, Statement, Sweep
+from graphdl.kernel.transforms.reshaping import Access, Index, Reshaping
 from graphdl.typesystem.expression import (
     Size,
     Symbol,
@@ -36,14 +35,9 @@ from graphdl.typesystem.expression import (
     terms_of,
 )
 
-Index = tuple[Size, ...]
-Access = tuple[str, Index]
 Pair = tuple[Symbol, Symbol]
 Span = tuple[int, int]
 """The first and the last of neighbouring axes of a buffer."""
-
-_Key = TypeVar("_Key")
-_Item = TypeVar("_Item")
 
 
 def collapse_axes(kernel: Kernel) -> Kernel:
@@ -52,89 +46,48 @@ def collapse_axes(kernel: Kernel) -> Kernel:
     nest.squeeze()
     for pair in nest.pairs():
         nest.merge(*pair)
-    if not nest.is_changed:
-        return kernel
-    rebuilder = _Rebuilder(nest)
-    buffers = tuple(map(rebuilder.buffer, kernel.buffers))
-    return replace(kernel, buffers=buffers, body=rebuilder.body(kernel.body))
+    return nest.rebuild(kernel)
 
 
-class _Nest(Rewriter):
-    """The axes of a kernel, and every index in it: as it was, and as it is after the merges.
-
-    Sweeps that follow one another may share a symbol; they are treated as one axis.
-    """
+class _Nest(Reshaping):
+    """Knows which axes are directly inside which."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.extents: dict[Symbol, Size] = {}
-        self.following: dict[Symbol, set[Symbol | None]] = {}  # what is directly inside
-        self.leading: dict[Symbol, set[Symbol | None]] = {}  # what is directly around
-        self.plain: dict[Size, Size] = {}
-        self.places: dict[Access, Index] = {}
-        self.shapes: dict[str, Index] = {}
-        self.dropped: set[Symbol] = set()
-        self.is_changed = False
-        for buffer in kernel.buffers:
-            self.buffer(buffer)
-        self.body(kernel.body)
-
-    # What there is
-
-    def size(self, size: Size) -> Size:
-        if not isinstance(size, int):
-            self.plain[size] = size
-        return size
-
-    def load(self, load: Load) -> Load:
-        self.places[load.buffer, load.index] = load.index
-        self.comparisons(load.mask)
-        return load
-
-    def store(self, store: Store) -> Iterable[Statement]:
-        self.places[store.buffer, store.index] = store.index
-        self.comparisons(store.mask)
-        self.value(store.value)
-        return (store,)
-
-    def buffer(self, buffer: Buffer) -> Buffer:
-        self.shapes[buffer.name] = buffer.shape
-        self.sizes(buffer.shape)
-        return buffer
+        self.inside: dict[Symbol, set[Symbol | None]] = {}
+        self.around: dict[Symbol, set[Symbol | None]] = {}
+        super().__init__(kernel)
 
     def loop(self, loop: Loop) -> Iterable[Statement]:
-        self._bind(loop.symbol, loop.stop)
         inner = loop.body[0] if len(loop.body) == 1 else None
-        is_pair = isinstance(inner, Loop) and _is_alike(loop, inner)
-        self._follow(loop.symbol, inner.symbol if is_pair and isinstance(inner, Loop) else None)
-        if isinstance(inner, Loop) and not is_pair:
+        if not isinstance(inner, Loop):
+            self._follow(loop.symbol, None)
+        elif _is_alike(loop, inner):
+            self._follow(loop.symbol, inner.symbol)
+        else:
+            self._follow(loop.symbol, None)
             self._follow(None, inner.symbol)
         return super().loop(loop)
 
     def sweep(self, sweep: Sweep) -> Iterable[Statement]:
-        for axis in sweep.axes:
-            self._bind(axis.symbol, axis.extent)
         symbols = [None, *(axis.symbol for axis in sweep.axes), None]
         for outer, inner in pairwise(symbols):
             self._follow(outer, inner)
         return super().sweep(sweep)
 
-    def _bind(self, symbol: Symbol, extent: Size) -> None:
-        if self.extents.setdefault(symbol, extent) != extent:
-            self._follow(symbol, None)
-            self._follow(None, symbol)
-
     def _follow(self, outer: Symbol | None, inner: Symbol | None) -> None:
         if outer is not None:
-            self.following.setdefault(outer, set()).add(inner)
+            self.inside.setdefault(outer, set()).add(inner)
         if inner is not None:
-            self.leading.setdefault(inner, set()).add(outer)
+            self.around.setdefault(inner, set()).add(outer)
 
     def pairs(self) -> list[Pair]:
-        """Directly nested axes wherever either occurs, the innermost first."""
+        """Axes that are nested directly wherever either occurs, the innermost first."""
         found = []
-        for inner, outers in self.leading.items():
-            (outer, *others) = outers
-            if outer is not None and not others and self.following[outer] == {inner}:
+        for inner, outers in self.around.items():
+            outer = next(iter(outers))
+            if outer is None or outers != {outer} or self.inside[outer] != {inner}:
+                continue
+            if outer not in self.rigid and inner not in self.rigid:
                 found.append((outer, inner))
         return found[::-1]
 
@@ -152,48 +105,59 @@ class _Nest(Rewriter):
 
     def merge(self, outer: Symbol, inner: Symbol) -> None:
         """Let `outer` run over both axes, if everything allows it."""
-        merger = _Merger(outer, inner, self.extents[inner])
-        joined: dict[Size, Size | None] = {k: merger.join(size) for k, size in self.plain.items()}
-        plain = _complete(joined)
-        if plain is None:
-            return
-        spans: dict[str, Span] = {}
-        for (name, _), index in self.places.items():
-            merger.widen(spans, name, index)
-        places = _complete(
-            {
-                access: merger.join_index(index, self.shapes[access[0]], spans.get(access[0]))
-                for access, index in self.places.items()
-            }
-        )
-        if places is None:
+        (slow,), (fast,) = self.axes[outer], self.axes[inner]
+        merger = _Merger(outer, inner, fast.extent)
+        plain = self._join_plain(merger)
+        spans = self._find_spans(merger)
+        places = None if plain is None else self._join_places(merger, spans)
+        if plain is None or places is None:
             return
         for name, (first, last) in spans.items():
             shape = self.shapes[name]
             size = product(shape[first : last + 1])
             self.shapes[name] = (*shape[:first], size, *shape[last + 1 :])
         self.plain, self.places = plain, places
-        self.extents[outer] = multiply(self.extents[outer], self.extents[inner])
-        self.dropped.add(inner)
+        self.axes[outer] = (Axis(outer, multiply(slow.extent, fast.extent)),)
+        self.axes[inner] = ()
         self.is_changed = True
+
+    def _join_plain(self, merger: _Merger) -> dict[Size, Size] | None:
+        plain: dict[Size, Size] = {}
+        for old, new in self.plain.items():
+            joined = merger.join(new)
+            if joined is None:
+                return None
+            plain[old] = joined
+        return plain
+
+    def _find_spans(self, merger: _Merger) -> dict[str, Span]:
+        """The axes of each buffer that must be one for its indices to be joined."""
+        spans: dict[str, Span] = {}
+        for (name, _), index in self.places.items():
+            alone = [place for place, part in enumerate(index) if merger.join(part) is None]
+            if alone:
+                first, last = spans.get(name, (alone[0], alone[-1]))
+                spans[name] = min(first, alone[0]), max(last, alone[-1])
+        return spans
+
+    def _join_places(self, merger: _Merger, spans: dict[str, Span]) -> dict[Access, Index] | None:
+        places: dict[Access, Index] = {}
+        for access, index in self.places.items():
+            name = access[0]
+            joined = merger.join_index(index, self.shapes[name], spans.get(name))
+            if joined is None:
+                return None
+            places[access] = joined
+        return places
 
 
 def _is_alike(outer: Loop, inner: Loop) -> bool:
     """Whether two nested loops could be one."""
-    is_from_zero = outer.start == inner.start == 0 and outer.step == inner.step == 1
-    is_free = not outer.carried and not inner.carried
-    is_ordered = outer.kind in (LoopKind.PARALLEL, LoopKind.SERIAL)
-    return is_from_zero and is_free and is_ordered and outer.kind is inner.kind
+    return outer.kind is inner.kind and outer.kind in (LoopKind.PARALLEL, LoopKind.SERIAL)
 
 
 def _without_ones(index: Index, shape: Index) -> Index:
     return tuple(part for part, size in zip(index, shape, strict=True) if size != 1)
-
-
-def _complete(found: dict[_Key, _Item | None]) -> dict[_Key, _Item] | None:
-    """`found`, or None when an item is missing."""
-    result = {key: item for key, item in found.items() if item is not None}
-    return result if len(result) == len(found) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +191,6 @@ class _Merger:
             return None
         return add(multiply(fast, self.outer), other)
 
-    def widen(self, spans: dict[str, Span], name: str, index: Index) -> None:
-        """Note which axes of a buffer must be one for its index to be joined."""
-        alone = [place for place, part in enumerate(index) if self.join(part) is None]
-        if alone:
-            first, last = spans.get(name, (alone[0], alone[-1]))
-            spans[name] = min(first, alone[0]), max(last, alone[-1])
-
     def join_index(self, index: Index, shape: Index, span: Span | None) -> Index | None:
         """A subscript after the axes in `span` became one."""
         if span is not None:
@@ -246,41 +203,3 @@ class _Merger:
             index = (*index[:first], whole, *index[last + 1 :])
         joined = tuple(part for part in map(self.join, index) if part is not None)
         return joined if len(joined) == len(index) else None
-
-
-class _Rebuilder(Rewriter):
-    """Writes down what the merges made of a kernel."""
-
-    def __init__(self, nest: _Nest) -> None:
-        self.nest = nest
-
-    def size(self, size: Size) -> Size:
-        return size if isinstance(size, int) else self.nest.plain[size]
-
-    def load(self, load: Load) -> Load:
-        index = self.nest.places[load.buffer, load.index]
-        return Load(load.buffer, index, load.dtype, self.comparisons(load.mask))
-
-    def store(self, store: Store) -> Iterable[Statement]:
-        index = self.nest.places[store.buffer, store.index]
-        value = self.value(store.value)
-        return (Store(store.buffer, index, value, self.comparisons(store.mask)),)
-
-    def buffer(self, buffer: Buffer) -> Buffer:
-        return replace(buffer, shape=self.nest.shapes[buffer.name])
-
-    def loop(self, loop: Loop) -> Iterable[Statement]:
-        if loop.symbol in self.nest.dropped:
-            return self.body(loop.body)
-        (new,) = super().loop(loop)
-        assert isinstance(new, Loop)
-        return (replace(new, stop=self.nest.extents[loop.symbol]),)
-
-    def sweep(self, sweep: Sweep) -> Iterable[Statement]:
-        axes = tuple(
-            Axis(axis.symbol, self.nest.extents[axis.symbol])
-            for axis in sweep.axes
-            if axis.symbol not in self.nest.dropped
-        )
-        accumulators = tuple(map(self.accumulator, sweep.accumulators))
-        return (Sweep(axes, self.body(sweep.body), accumulators),)

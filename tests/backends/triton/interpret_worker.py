@@ -1,8 +1,8 @@
 """Run generated Triton functions in Triton's interpreter: a process of its own.
 
-The interpreter must be chosen before triton is first imported. Reads a pickle of
-(functions, buffers, sizes) from the path given, runs the functions in place, checks the canaries
-around every buffer, and writes the buffers back.
+The interpreter must be chosen before triton is first imported. Reads a pickle of jobs, each
+(functions, buffers, sizes), from the path given, runs them, checks the canaries around every
+buffer, and writes the buffers back.
 """
 
 from __future__ import annotations
@@ -87,18 +87,20 @@ def guarded(array: Any) -> tuple[Any, Any]:
     return raw, inner
 
 
-def main(path: str) -> None:
-    with open(path, "rb") as file:
-        functions, buffers, sizes = pickle.load(file)
+def run_job(functions: list[Any], buffers: list[Any], sizes: dict[str, int]) -> list[Any]:
+    """Run one kernel's functions; returns its buffers afterwards."""
     held = [guarded(array) for array in buffers]
-    for name, source, grid, arguments, constants, scratch_bytes in functions:
+    scratches = []
+    for name, source, grid, signature, constants, scratch_bytes in functions:
         scratch = guarded(np.zeros(max(scratch_bytes, 8) // 8, np.int64))
+        scratches.append(scratch)
+        arrays = iter(inner for _, inner in held)
         values: list[Any] = []
-        for argument, kind in arguments.items():
+        for argument, kind in signature.items():
             if argument == "scratch":
                 values.append(Shim(scratch[1], "int64"))
             elif kind.startswith("*"):
-                array = held[len([v for v in values if isinstance(v, Shim)])][1]
+                array = next(arrays)
                 values.append(Shim(array, "int8" if array.dtype == np.bool_ else array.dtype.name))
             elif kind == "constexpr":
                 values.append(constants[argument])
@@ -106,14 +108,21 @@ def main(path: str) -> None:
                 values.append(sizes[argument])
         if grid:
             load_function(name, source)[(grid,)](*values)
-        held.append(scratch)
-    for raw, inner in held:
+    for raw, inner in (*held, *scratches):
         start = inner.ctypes.data - raw.ctypes.data if inner.nbytes else CANARY
         outside = np.concatenate([raw[:start], raw[start + inner.nbytes :]])
         if not (outside == 0xA5).all():
-            raise SystemExit("a kernel wrote outside its buffer")
+            raise SystemExit(f"{functions[0][0]} wrote outside its buffer")
+    return [inner.copy() for _, inner in held]
+
+
+def main(path: str) -> None:
+    """Run every job of the request, in place."""
+    with open(path, "rb") as file:
+        jobs = pickle.load(file)
+    results = [run_job(*job) for job in jobs]
     with open(path, "wb") as file:
-        pickle.dump([inner.copy() for _, inner in held[: len(buffers)]], file)
+        pickle.dump(results, file)
 
 
 if __name__ == "__main__":

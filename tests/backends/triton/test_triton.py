@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphdl as gd
 from graphdl.backends.triton.driver import LaunchRequest, RecordingDriver
 from graphdl.backends.triton.generate import TritonFunction, generate
 from graphdl.backends.triton.recipes import Recipe
 from graphdl.kernel.interpreter import interpret
 from graphdl.kernel.nodes import Kernel
 from graphdl.kernel.parser import parse
+from graphdl.program.nodes import Launch
 from graphdl.typesystem.expression import Symbol, evaluate
 
 WORKER = Path(__file__).with_name("interpret_worker.py")
@@ -85,47 +87,54 @@ def arrays_for(kernel: Kernel, sizes: dict[str, int]) -> list[Array]:
     arrays = []
     for buffer in kernel.buffers:
         shape = tuple(evaluate(size, values) for size in buffer.shape)
-        array = random.standard_normal(shape).astype(buffer.dtype.numpy)
-        arrays.append(np.full_like(array, np.nan) if buffer.access.value == "write" else array)
+        drawn = np.asarray(np.abs(random.standard_normal(shape)))
+        array = drawn.astype(buffer.dtype.numpy)
+        is_blank = buffer.access.value == "write" and buffer.dtype.is_floating
+        arrays.append(np.full_like(array, np.nan) if is_blank else array)
     return arrays
 
 
+Job = tuple[tuple[TritonFunction, ...], list[Array], dict[str, int]]
+
+
 def run_in_interpreter(
-    functions: tuple[TritonFunction, ...],
-    arrays: list[Array],
-    sizes: dict[str, int],
-    directory: Path,
-) -> tuple[list[Array], subprocess.CompletedProcess[str]]:
-    """Run generated functions in a process with Triton's interpreter; returns the buffers after."""
-    values = {Symbol(name): size for name, size in sizes.items()}
+    jobs: list[Job], directory: Path
+) -> tuple[list[list[Array]], subprocess.CompletedProcess[str]]:
+    """Run generated functions in a process with Triton's interpreter; the buffers of each job."""
     requests = []
-    for function in functions:
-        grid = evaluate(function.grid, values)
-        scratch = 8 * evaluate(function.scratch_words, values) * max(grid, 1)
-        request = (function.name, function.source, grid, function.signature, function.constants)
-        requests.append((*request, scratch))
+    for functions, arrays, sizes in jobs:
+        values = {Symbol(name): size for name, size in sizes.items()}
+        calls = []
+        for function in functions:
+            grid = evaluate(function.grid, values)
+            scratch = 8 * evaluate(function.scratch_words, values) * max(grid, 1)
+            call = (function.name, function.source, grid, function.signature, function.constants)
+            calls.append((*call, scratch))
+        requests.append((calls, arrays, sizes))
     path = directory / "request.pickle"
-    path.write_bytes(pickle.dumps((requests, arrays, sizes)))
+    path.write_bytes(pickle.dumps(requests))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     command = [sys.executable, str(WORKER), str(path)]
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     return (pickle.loads(path.read_bytes()) if result.returncode == 0 else []), result
 
 
-@pytest.mark.parametrize("name", KERNELS)
-def test_interpreted_text_agrees_with_the_loop_ir(name: str, tmp_path: Path) -> None:
-    source, recipe, shape = KERNELS[name]
-    kernel = parse(source)
-    sizes = {symbol.name: size for symbol, size in zip(kernel.sizes, shape, strict=True)}
-    arrays = arrays_for(kernel, sizes)
-    expected = [array.copy() for array in arrays]
-    interpret(kernel, expected, list(shape))
-    functions = generate(kernel)
-    assert [function.recipe for function in functions] == [recipe]
-    found, result = run_in_interpreter(functions, arrays, sizes, tmp_path)
+def test_interpreted_text_agrees_with_the_loop_ir(tmp_path: Path) -> None:
+    jobs, expected = [], []
+    for source, recipe, shape in KERNELS.values():
+        kernel = parse(source)
+        sizes = {symbol.name: size for symbol, size in zip(kernel.sizes, shape, strict=True)}
+        arrays = arrays_for(kernel, sizes)
+        functions = generate(kernel)
+        assert [function.recipe for function in functions] == [recipe]
+        jobs.append((functions, arrays, sizes))
+        expected.append([np.array(array) for array in arrays])
+        interpret(kernel, expected[-1], list(shape))
+    found, result = run_in_interpreter(jobs, tmp_path)
     assert result.returncode == 0, result.stderr
     for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=3e-6, atol=3e-6)
+        for left, right in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(left, right, rtol=3e-6, atol=3e-6)
 
 
 def test_a_kernel_without_its_mask_is_caught_by_the_canaries(tmp_path: Path) -> None:
@@ -134,7 +143,7 @@ def test_a_kernel_without_its_mask_is_caught_by_the_canaries(tmp_path: Path) -> 
     (function,) = generate(kernel)
     broken = replace(function, source=function.source.replace(", mask=inside)", ")"))
     assert broken.source != function.source
-    _, result = run_in_interpreter((broken,), arrays_for(kernel, sizes), sizes, tmp_path)
+    _, result = run_in_interpreter([((broken,), arrays_for(kernel, sizes), sizes)], tmp_path)
     assert result.returncode != 0
     assert "outside its buffer" in result.stderr
 
@@ -181,3 +190,58 @@ def test_the_recording_driver_keeps_memory_and_launches() -> None:
     assert driver.launches == [request]
     driver.free(address)
     assert address not in driver.memory
+
+
+def build_functions() -> dict[str, gd.Function]:
+    """Functions whose kernels are elementwise, row, column, contraction, gather, scan and random."""
+    x = gd.placeholder("x", ("n", 12))
+    label = gd.placeholder("label", ("n",), dtype="int64")
+    weight = gd.variable(np.linspace(-1, 1, 60).reshape(12, 5), name="weight")
+    bias = gd.variable(np.linspace(-1, 1, 5), name="bias")
+    logits = gd.gelu(x @ weight + bias)
+    loss = gd.nn.losses.sparse_categorical_crossentropy(label, logits, from_logits=True)
+    updates = gd.optim.Adam(1e-2).minimize(loss, {"weight": weight, "bias": bias})
+    centred = x - gd.mean(x, axis=1, keepdims=True)
+    norm = centred * gd.rsqrt(gd.mean(centred * centred, axis=1, keepdims=True) + 1e-5)
+    generator = gd.random.Generator(3)
+    return {
+        "training step": gd.function([x, label], loss, updates=updates),
+        "layer norm": gd.function([x], norm),
+        "cumulative": gd.function([x], gd.cumulative_sum(x, axis=0)),
+        "argmax": gd.function([x], gd.argmax(x, axis=1)),
+        "random": gd.function([x], x + gd.random.uniform(x.shape, key=generator)),
+        # Not bfloat16: Triton's interpreter truncates where a GPU rounds.
+        "float16": gd.function([x], gd.astype(gd.astype(x, "float16") * 3, "float32")),
+    }
+
+
+def test_kernels_of_real_functions(tmp_path: Path) -> None:
+    jobs, expected = [], []
+    for function in build_functions().values():
+        for launch in function.program.statements:
+            if not isinstance(launch, Launch):
+                continue
+            kernel = function.program.kernels[launch.kernel]
+            values = [evaluate(size, {Symbol("n"): 7}) for size in launch.sizes]
+            sizes = dict(zip((symbol.name for symbol in kernel.sizes), values, strict=True))
+            arrays = arrays_for(kernel, sizes)
+            functions = generate(kernel)
+            jobs.append((functions, arrays, sizes))
+            expected.append([np.array(array) for array in arrays])
+            interpret(kernel, expected[-1], list(sizes.values()))
+    assert {f.recipe for functions, _, _ in jobs for f in functions} == set(Recipe)
+    found, result = run_in_interpreter(jobs, tmp_path)
+    assert result.returncode == 0, result.stderr
+    for (functions, _, _), ours, theirs in zip(jobs, found, expected, strict=True):
+        for left, right in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(
+                left.astype(float), right.astype(float), rtol=2e-5, atol=2e-5,
+                err_msg=functions[0].source[-1500:],
+            )  # fmt: skip
+
+
+def test_stages_hold_the_gpu_code() -> None:
+    x = gd.placeholder("x", ("n", 12))
+    function = gd.function([x], gd.softmax(x))
+    assert "tl.exp" in function.stages["triton"]
+    assert ".entry" in function.stages["ptx"]
