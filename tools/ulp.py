@@ -151,8 +151,10 @@ def inputs_for(dtype: DType, count: int, limit: float, seed: int = 0) -> Array:
         reach = min(limit, 800.0)
         far = random.uniform(-reach, reach, count // 4).astype(dtype.numpy)
         unit = random.uniform(-1.1, 1.1, count // 2).astype(dtype.numpy)
+        quarter_turns = (np.arange(int(limit / np.pi * 2) if limit < 1e9 else 0) + 1) * np.pi / 2
+        turning = quarter_turns.astype(dtype.numpy)[:: max(1, len(quarter_turns) // count)]
     everything = np.concatenate(
-        [special, near, positive, -positive, bits, moderate, wide, far, unit]
+        [special, near, positive, -positive, bits, moderate, wide, far, unit, turning]
     )
     is_inside = ~(np.abs(everything) > limit) | np.isinf(everything)
     return np.asarray(everything[is_inside])

@@ -9,6 +9,7 @@ from graphdl.graph.nodes import Node, Tensor
 from graphdl.ops import movement as ops
 from graphdl.ops.arguments import filled
 from graphdl.ops.elementwise import multiply
+from graphdl.ops.overlap import dilate
 from graphdl.ops.reduction import reduce_sum
 from graphdl.typesystem.expression import Size, maximum
 
@@ -58,24 +59,11 @@ def slice_vjp(node: Node, cotangents: Cotangents) -> Contributions:
     starts, stops, steps = (node.attributes[name] for name in ("starts", "stops", "steps"))
     high: list[Size] = []
     for axis, (start, stop, step) in enumerate(zip(starts, stops, steps, strict=True)):
-        g = _dilate(g, axis, step)
+        g = dilate(g, axis, step)
         behind = x.shape[axis] - start - g.shape[axis]
         high.append(x.shape[axis] - stop if step == 1 else maximum(0, behind))
     padded = ops.pad(g, filled(0, g.dtype), low=tuple(starts), high=tuple(high))
     return (_leading_part(padded, x.shape),)
-
-
-def _dilate(g: Tensor, axis: int, step: int) -> Tensor:
-    """`step - 1` zeros behind every element along `axis`."""
-    if step == 1:
-        return g
-    before, size, after = g.shape[:axis], g.shape[axis], g.shape[axis + 1 :]
-    single = ops.reshape(g, shape=(*before, size, 1, *after))
-    none = (0,) * single.ndim
-    gaps = (*none[: axis + 1], step - 1, *none[axis + 2 :])
-    padded = ops.pad(single, filled(0, g.dtype), low=none, high=gaps)
-    result: Tensor = ops.reshape(padded, shape=(*before, size * step, *after))
-    return result
 
 
 def _leading_part(tensor: Tensor, shape: tuple[Size, ...]) -> Tensor:

@@ -2,8 +2,8 @@
 
 The cotangent of windows is added back where windows overlap. Where that cotangent is itself a
 contraction (it is, behind every convolution), the sum over overlaps joins it: both are one
-contraction over the windows of the other factor, with the kernel reversed (Dumoulin, Visin, "A guide
-to convolution arithmetic for deep learning", 2016). Nothing is ever scattered.
+contraction over the windows of the other factor, with the kernel reversed (Dumoulin, Visin, "A
+guide to convolution arithmetic for deep learning", 2016). Nothing is ever scattered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from graphdl.autodiff.rules import Contribution, vjp_rule, zeros_like
 from graphdl.graph.nodes import Node, Tensor, build_node
 from graphdl.ops import creation
 from graphdl.ops.contraction import dot_general, free_axes
-from graphdl.ops.elementwise import equal, select
+from graphdl.ops.elementwise import add, equal, select
 from graphdl.ops.movement import broadcast_in_dim, reverse, transpose
 from graphdl.ops.overlap import WindowForm, add_overlaps, slide
 from graphdl.ops.windows import count_axis, diagonal, size_axes, windows
@@ -55,6 +55,17 @@ class _Factors:
 
 
 def _contract(g: Tensor, form: WindowForm) -> Tensor | None:
+    """The sum over overlaps as a contraction, or a sum of them; None where `g` is neither."""
+    if g.node.op is not add:
+        return _contract_one(g, form)
+    parts = [_contract(part, form) for part in g.node.operands]
+    if any(part is None for part in parts):
+        return None
+    total: Tensor = add(*parts)
+    return total
+
+
+def _contract_one(g: Tensor, form: WindowForm) -> Tensor | None:
     factors = _find_factors(g, form)
     if factors is None or list(factors.places) != sorted(factors.places):
         return None
@@ -72,7 +83,7 @@ def _contract(g: Tensor, form: WindowForm) -> Tensor | None:
     )
     left, right = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
     batch = moved(factors.counted_batch)
-    product = dot_general(
+    product: Tensor = dot_general(
         slid,
         reverse(factors.kernel, axes=factors.inside),
         lhs_contract=left,

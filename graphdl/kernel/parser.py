@@ -139,7 +139,7 @@ def _size(node: ast.expr) -> Size:
             return Symbol(name)
         case ast.UnaryOp(ast.USub(), operand):
             return -_size(operand)
-        case ast.BinOp(left, operator, right):
+        case ast.BinOp(left, operator, right) if type(operator) in _SIZE_OPERATORS:
             return _SIZE_OPERATORS[type(operator)](_size(left), _size(right))
         case ast.Call(ast.Name("min"), arguments):
             return minimum(*map(_size, arguments))
@@ -159,7 +159,7 @@ _SIZE_OPERATORS: dict[type[ast.operator], Callable[[Size, Size], Size]] = {
 
 def _comparison(node: ast.expr) -> Comparison:
     match node:
-        case ast.Compare(left, [relation], [right]):
+        case ast.Compare(left, [relation], [right]) if type(relation) in _INDEX_RELATIONS:
             symbol = _INDEX_RELATIONS[type(relation)]
             return Comparison(_size(left), symbol, _size(right))  # type: ignore[arg-type]
     raise InternalError(f"cannot read {ast.unparse(node)!r} as a comparison")
@@ -315,10 +315,9 @@ class _Reader:
                 return Variable(name, self.names[name])
             case ast.Subscript(ast.Name(buffer), index):
                 return Load(buffer, _subscript(index), self.buffers[buffer])
-            case ast.BinOp(left, operator, right):
-                op = _OPERATORS[type(operator)]
-                return Binary(op, self.value(left), self.value(right))
-            case ast.Compare(left, [relation], [right]):
+            case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
+                return Binary(_OPERATORS[type(operator)], self.value(left), self.value(right))
+            case ast.Compare(left, [relation], [right]) if type(relation) in _RELATIONS:
                 return Binary(_RELATIONS[type(relation)], self.value(left), self.value(right))
             case ast.Call(ast.Name(name), arguments):
                 return self.call(name, arguments)

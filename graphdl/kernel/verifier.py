@@ -66,14 +66,8 @@ _FORM_KINDS: dict[Form, frozenset[LoopKind]] = {
 def verify(kernel: Kernel, form: Form = "tiled") -> None:
     """Raise InternalError, with the offending line, unless `kernel` is well formed in `form`."""
     checker = _Checker(form)
-    for symbol in kernel.sizes:
-        checker.check(symbol not in checker.symbols, f"the size {symbol} is declared twice")
-        checker.symbols[symbol] = None
-    for buffer in kernel.buffers:
-        is_argument = buffer.space is Space.ARGUMENT
-        checker.check(is_argument, f"{buffer.name} is no argument; make it with allocate")
-        checker.declare(buffer)
     try:
+        checker.header(kernel)
         checker.body(kernel.body)
     except _Fault as fault:
         raise InternalError(f"kernel {kernel.name} ({form} form): {fault}") from None
@@ -125,6 +119,15 @@ class _Checker:
         self.buffers[buffer.name] = buffer
 
     # Statements
+
+    def header(self, kernel: Kernel) -> None:
+        for symbol in kernel.sizes:
+            self.check(symbol not in self.symbols, f"the size {symbol} is declared twice")
+            self.symbols[symbol] = None
+        for buffer in kernel.buffers:
+            is_argument = buffer.space is Space.ARGUMENT
+            self.check(is_argument, f"{buffer.name} is no argument; make it with allocate")
+            self.declare(buffer)
 
     def body(self, body: tuple[Statement, ...]) -> None:
         for statement in body:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from hashlib import blake2b
 from typing import cast
 
 from graphdl.graph.describe import name_of
 from graphdl.graph.nodes import Graph, Tensor
 from graphdl.kernel.nodes import Kernel
-from graphdl.kernel.printer import text as kernel_text
 from graphdl.lowering.group_key import GroupKey, Template, as_template, fill_template, group_key
 from graphdl.lowering.lower import lower
 from graphdl.lowering.lowered import LoweredKernel
@@ -137,21 +134,12 @@ def _launch(
     group: Group, lowered: LoweredKernel, plan: MemoryPlan, kernels: dict[str, Kernel]
 ) -> Launch:
     kernel = lowered.kernel
-    name = kernel_name(replace(kernel, lines=(), notes=()))
-    if name in kernels:
-        lines = dict.fromkeys((*kernels[name].lines, *kernel.lines))
-        kernels[name] = replace(kernels[name], lines=tuple(lines))
-    else:
-        kernels[name] = replace(kernel, name=name)
+    known = kernels.get(kernel.name)
+    if known is not None:
+        kernel = replace(known, lines=tuple(dict.fromkeys((*known.lines, *kernel.lines))))
+    kernels[kernel.name] = kernel
     views = tuple(plan.views[tensor.key] for tensor in lowered.tensors)
-    return Launch(name, views, lowered.sizes, _label(group), kernel.lines)
-
-
-@lru_cache(maxsize=MAXIMUM_TEMPLATES)
-def kernel_name(kernel: Kernel) -> str:
-    """A name that says the kind and is the same for equal kernels everywhere."""
-    digest = blake2b(kernel_text(kernel).encode(), digest_size=5).hexdigest()
-    return f"{kernel.name}_{digest}"
+    return Launch(kernel.name, views, lowered.sizes, _label(group), lowered.kernel.lines)
 
 
 def _label(group: Group) -> str:

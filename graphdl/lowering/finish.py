@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import blake2b
+
 from graphdl.kernel.nodes import Kernel
+from graphdl.kernel.printer import text
 from graphdl.kernel.simplify import simplify_kernel
 from graphdl.kernel.transforms.abstract_sizes import abstract_sizes
 from graphdl.kernel.transforms.canonicalize import canonicalize
@@ -17,4 +21,11 @@ def finish(kernel: Kernel) -> tuple[Kernel, tuple[str, ...], tuple[Size, ...]]:
     abstract, values = abstract_sizes(collapsed)
     value_of = dict(zip(abstract.sizes, values, strict=True))
     canonical, buffers, sizes = canonicalize(abstract)
+    canonical = replace(canonical, name=content_name(canonical))
     return canonical, buffers, tuple(value_of[size] for size in sizes)
+
+
+def content_name(kernel: Kernel) -> str:
+    """A name that says the kind and is the same for equal kernels everywhere."""
+    plain = replace(kernel, lines=(), notes=())
+    return f"{kernel.name}_{blake2b(text(plain).encode(), digest_size=5).hexdigest()}"

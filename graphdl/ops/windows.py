@@ -49,7 +49,7 @@ def size_axes(axes: Axes) -> Axes:
 def _infer_windows(
     operand: TensorType, *, axes: Axes, sizes: Axes, strides: Axes, dilations: Axes
 ) -> Types:
-    """C1: axes ascending, distinct, in range, one at least. C2: a size, stride and dilation for each.
+    """C1: axes ascending, distinct, in range, one at least. C2: a size, stride, dilation for each.
     C3: all of them positive. C4: a window fits into its axis, by a guard where that is named."""
     require_axes("windows", axes, operand.rank, "C1")
     if not axes or list(axes) != sorted(axes):

@@ -1,4 +1,4 @@
-"""What compiled programs need while they run: memory of variables, locks, the disk cache, artifacts.
+"""What compiled programs need while they run: variables, locks, the disk cache, artifacts.
 
 In: arrays, bytes and files. Out: storages with fixed addresses, cached object code, loaded
 artifacts. Imports only the lowest floors and NumPy, so that loading an artifact needs nothing else.

@@ -12,7 +12,7 @@ from graphdl.ops.movement import reshape
 from graphdl.schedule.costs import is_pointwise
 from graphdl.schedule.drafts import Draft
 from graphdl.schedule.fusion_state import FusionState
-from graphdl.schedule.groups import Group, GroupKind, Schedule
+from graphdl.schedule.groups import Group, GroupKind, Refusal, RefusalReason, Schedule
 
 
 def is_literal(tensor: Tensor) -> bool:
@@ -28,16 +28,18 @@ def collect(graph: Graph, state: FusionState) -> Schedule:
     makers = {
         output.key: position for position, group in enumerate(ordered) for output in group.outputs
     }
-    kept = tuple(
-        refusal
-        for refusal in state.refusals
-        if state.stored[state.marks.position[id(refusal.producer)]] or _is_view(refusal.producer)
-    )
+    kept = tuple(refusal for refusal in state.refusals if _is_worth_telling(refusal, state))
     return Schedule(graph, ordered, kept, makers, frozenset(state.marks.cut))
 
 
-def _is_view(node: Node) -> bool:
-    return node.op.kind in (OpKind.EFFECT, OpKind.REGION)
+def _is_worth_telling(refusal: Refusal, state: FusionState) -> bool:
+    """Whether something crosses the boundary: what is computed again does not, and a single number
+    that meets an array is nothing to tell."""
+    producer = refusal.producer
+    is_view = producer.op.kind in (OpKind.EFFECT, OpKind.REGION)
+    is_stored = is_view or state.stored[state.marks.position[id(producer)]]
+    is_number = refusal.reason is RefusalReason.SHAPE and not producer.result_types[0].rank
+    return is_stored and not is_number
 
 
 class _Collector:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.op import OpKind
-from graphdl.ops.movement import broadcast_in_dim, slice_, transpose
+from graphdl.ops.movement import broadcast_in_dim, concatenate, pad
 from graphdl.ops.windows import windows
-from graphdl.schedule.accesses import stored_base
-from graphdl.schedule.costs import DEAR, is_pointwise, node_cost
+from graphdl.schedule.accesses import Index, operand_accesses, stored_base
+from graphdl.schedule.costs import is_pointwise, node_cost
+from graphdl.typesystem.expression import Size, Sum, Symbol
+from graphdl.typesystem.index_map import axis_symbols
 
-_IN_PLACE = frozenset({transpose, broadcast_in_dim, slice_, windows})
-"""Movements that a contraction performs while it reads an operand."""
+_CHOOSING = frozenset({pad, concatenate})
+"""Movements that read one of several operands."""
 
 
 @dataclass(slots=True)
@@ -109,6 +111,8 @@ def _want_operands(marks: Marks, node: Node) -> None:
         case OpKind.GATHER:
             _mark_repeated(marks, node.operands[0])
         case OpKind.MOVEMENT if _repeats(node):
+            if node.op is windows and node.operands[0].node.op is pad:
+                _want(marks, node.operands[0])  # else every element is tested once per window
             _mark_repeated(marks, node.operands[0])
 
 
@@ -139,15 +143,28 @@ def _want_contraction_operand(marks: Marks, operand: Tensor) -> None:
 
 
 def contraction_source(tensor: Tensor, cut: Collection[tuple[int, int]]) -> Tensor:
-    """The tensor in memory that a contraction reads for this operand, in any order of axes.
+    """The tensor in memory that a contraction reads for this operand.
 
-    A reshape is a view of memory, so what lies below it must have that order in memory.
+    Movements are followed as long as the index stays a sum of multiples of the loops' symbols, so
+    that the contraction steps through memory evenly. What a last reshape views must be in memory.
     """
-    while tensor.key not in cut and tensor.node.op in _IN_PLACE:
-        tensor = tensor.node.operands[0]
-    return stored_base(tensor, cut)
+    index: Index = axis_symbols(tensor.ndim)
+    current = tensor
+    while current.key not in cut and current.node.op.kind is OpKind.MOVEMENT:
+        node = current.node
+        if node.op in _CHOOSING:
+            break
+        ((below, place),) = operand_accesses(node, index)
+        if not all(map(_is_even, place)):
+            break
+        current, index = below, place
+    return stored_base(current, cut)
 
 
-def is_dear(cost: int) -> bool:
-    """Whether a value is kept rather than computed in a second sweep."""
-    return cost >= DEAR
+def _is_even(size: Size) -> bool:
+    """Whether a size is a polynomial: no division, remainder or extreme."""
+    if isinstance(size, int | Symbol):
+        return True
+    return isinstance(size, Sum) and all(
+        isinstance(atom, Symbol) for _, atoms in size.terms for atom in atoms
+    )

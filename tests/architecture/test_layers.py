@@ -54,6 +54,7 @@ IMPORTED_BY: dict[str, str] = {
 LOADERS: dict[str, frozenset[str]] = {
     "__init__": frozenset(),
     "__main__": frozenset(),
+    "backends.cpu.compile": frozenset({"backends.cpu.write_modules"}),
     "targets": frozenset(),
 }
 """Modules that may import by name at run time, and what; an empty set means anything."""

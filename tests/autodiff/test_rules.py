@@ -12,7 +12,16 @@ from graphdl.autodiff.rules import RULES, zeros_like
 from graphdl.autodiff.table import FAMILIES
 from graphdl.autodiff.trace import custom_gradient, remat
 from graphdl.graph.nodes import build_node
-from graphdl.ops import contraction, effect, elementwise, indexing, movement, reduction, regions, windows
+from graphdl.ops import (
+    contraction,
+    effect,
+    elementwise,
+    indexing,
+    movement,
+    reduction,
+    regions,
+    windows,
+)
 from graphdl.ops.arguments import filled, literal
 from graphdl.ops.table import OPS
 from graphdl.typesystem.dtype import bool_, float32, float64

@@ -44,9 +44,10 @@ def disagreement_in_value(
     defined = _defined_roots(wanted, evaluation)
     if not any(defined):
         return None
-    others = [
-        run_graph(_with_errors(wanted, seed), data, training)[0].arrays for seed in range(ROUNDS)
-    ]
+    runs = [run_graph(_with_errors(wanted, seed), data, training)[0] for seed in range(ROUNDS)]
+    if any(run.refusal for run in runs):
+        return None
+    others = [run.arrays for run in runs]
     for number, (left, right) in enumerate(zip(first.arrays, found, strict=True)):
         dtype = wanted.roots[number].dtype
         if defined[number] and dtype.is_floating:

@@ -28,7 +28,9 @@ from graphdl.typesystem.expression import Symbol, evaluate
 
 Array = NDArray[Any]
 Arrays = list[Array]
-SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e-30, -0.5, 2.0, 3e38, 1e-42, 65504.0)
+SPECIAL = (
+    0.0, -0.0, 1.0, -1.0, np.nan, np.inf, np.nan, -np.inf, 1e-30, -0.5, 2.0, 3e38, 1e-42, 65504.0,
+)  # fmt: skip
 
 
 class Refused(Exception):
@@ -106,7 +108,7 @@ def random_numbers(
         return np.where(rng.random(shape) < 0.3, wide, small)
     array = np.asarray(rng.standard_normal(shape) * 2)
     if has_special:
-        array = np.where(rng.random(shape) < 0.3, rng.choice(SPECIAL, shape), array)
+        array = np.where(rng.random(shape) < 0.5, rng.choice(SPECIAL, shape), array)
     return convert(array, dtype)
 
 

@@ -80,7 +80,7 @@ def run(text: str, *arrays: np.ndarray, sizes: tuple[int, ...]) -> None:
     interpret(kernel, arrays, sizes)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(kernel=kernels(), rows=st.integers(0, 4), columns=st.sampled_from((1, 3, 70)))
 def test_both_interpreters_agree(kernel: Kernel, rows: int, columns: int) -> None:
     verify(kernel)

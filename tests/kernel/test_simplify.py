@@ -76,7 +76,7 @@ def test_an_index_from_data_is_not_taken_for_a_size() -> None:
     assert text(simplify_kernel(parse(source))) == source
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(kernel=kernels(), rows=st.integers(1, 4), columns=st.sampled_from((1, 3, 70)))
 def test_values_stay(kernel: Kernel, rows: int, columns: int) -> None:
     simple = simplify_kernel(kernel)

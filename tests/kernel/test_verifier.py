@@ -117,7 +117,7 @@ WRONG_VALUES: dict[str, Value] = {
     "select by a number": Select(X, X, X),
     "select of two dtypes": Select(Constant(True, bool_), X, N),
     "bitcast to another width": Bitcast(X, int64),
-    "fma of integers": Fma(N, N, N),
+    "fma of bools": Fma(*[Constant(True, bool_)] * 3),
     "variable of another dtype": Variable("x", int32),
     "unbound variable": Variable("y", float32),
     "load of another dtype": Load("b0", (0, 0), float64),

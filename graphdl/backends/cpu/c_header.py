@@ -15,8 +15,8 @@ C_TYPE = {
 
 _RESERVED = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef union "
-    "unsigned void volatile while weights scratch state".split()
+    "inline int long register restrict return short signed sizeof static struct switch typedef "
+    "union unsigned void volatile while weights scratch state".split()
 )
 
 
@@ -87,7 +87,7 @@ def _code_lines(layout: ArtifactLayout) -> list[str]:
     lines = ["/* What an error code means:", *(f" *   {c}: {text}" for c, text in MESSAGES.items())]
     if layout.messages:
         lines.append(
-            f" *   over {GUARD_CODES}: sizes that do not fit; over {STATEMENT_CODES}: a failed check"
+            f" *   over {GUARD_CODES}: unfit sizes; over {STATEMENT_CODES}: a failed check"
         )
     return [*lines, " */"]
 

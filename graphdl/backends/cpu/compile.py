@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import cache, cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from graphdl.backends.cpu.driver import PREPARE, RUN, Derived, number_statements, write_driver
+from graphdl.backends.cpu.driver import PREPARE, RUN, Derived, number_statements
 from graphdl.backends.cpu.entry import CALL, CALL_STRICT, Field
 from graphdl.backends.cpu.entry_tables import (
     Callbacks,
@@ -20,12 +18,11 @@ from graphdl.backends.cpu.entry_tables import (
     plan_entry,
     reads_array_structs,
 )
-from graphdl.backends.cpu.generate import generate, module_text
 from graphdl.backends.cpu.host_calls import HostCalls, HostFunction, print_value
-from graphdl.backends.cpu.load import DRIVER_LEVEL, Library, assembly, link, version
+from graphdl.backends.cpu.load import DRIVER_LEVEL, Library, link
 from graphdl.backends.cpu.pool import PARALLEL_FOR
 from graphdl.backends.cpu.portable_entry import PortableEntry
-from graphdl.backends.cpu.recipes import tile
+from graphdl.backends.cpu.program_key import pack, program_key, unpack
 from graphdl.backends.cpu.shared_code import (
     object_cache,
     object_code,
@@ -35,15 +32,11 @@ from graphdl.backends.cpu.shared_code import (
 from graphdl.backends.cpu.target import CpuTarget
 from graphdl.backends.cpu.tiled import TiledKernel
 from graphdl.config import settings
-from graphdl.kernel.nodes import Access, Kernel
-from graphdl.kernel.printer import text as kernel_text
+from graphdl.kernel.nodes import Access
 from graphdl.program.nodes import (
-    Branch,
-    Check,
     Copy,
     HostCall,
     Launch,
-    Loop,
     Print,
     Program,
     Statement,
@@ -51,12 +44,14 @@ from graphdl.program.nodes import (
     Swap,
     View,
 )
-from graphdl.runtime.cache import hash_key
 
 RELEASE_COST = 20_000_000
 """Estimated picoseconds from which a call runs without the GIL."""
 
-_FORMAT = "graphdl-bundle-1"
+
+def _writer() -> Any:
+    """The module that makes LLVM text, loaded when code is not in the cache."""
+    return import_module("graphdl.backends.cpu.write_modules")
 
 
 class NativeProgram:
@@ -80,12 +75,18 @@ class NativeProgram:
     @cached_property
     def tiled(self) -> Mapping[str, TiledKernel]:
         """What the recipes made of each kernel."""
-        return _tile_all(self.program, self.target, self.numerics)
+        tiled: Mapping[str, TiledKernel] = _writer().tile_all(
+            self.program, self.target, self.numerics
+        )
+        return tiled
 
     @cached_property
     def modules(self) -> tuple[str, ...]:
         """The LLVM modules, in the order of `objects`: the driver, then the kernels."""
-        return _modules(self.program, self.tiled, self.target, self.numerics)
+        modules: tuple[str, ...] = _writer().write_modules(
+            self.program, self.tiled, self.target, self.numerics
+        )
+        return modules
 
     @property
     def llvm(self) -> str:
@@ -94,7 +95,7 @@ class NativeProgram:
 
     def assembly(self) -> str:
         """All assembly text, for reading."""
-        return "\n".join(assembly(module, self.target) for module in self.modules)
+        return str(_writer().write_assembly(self.modules, self.target))
 
     def connect(
         self,
@@ -163,142 +164,16 @@ class Connected:
 def compile_program(program: Program, target: CpuTarget, numerics: str = "fast") -> NativeProgram:
     """Native code of a program, from the disk cache where it has been compiled before."""
     store = object_cache()
-    key = hash_key(_program_parts(program, target, numerics))
+    key = program_key(program, target, numerics)
     stored = store.get(key)
-    objects = _unpack(stored) if stored is not None else None
+    objects = unpack(stored) if stored is not None else None
     if objects is None:
-        tiled = _tile_all(program, target, numerics)
-        driver, *kernels = _modules(program, tiled, target, numerics)
+        tiled = _writer().tile_all(program, target, numerics)
+        driver, *kernels = _writer().write_modules(program, tiled, target, numerics)
         code = [object_code(driver, target, DRIVER_LEVEL)]
         objects = (*code, *(object_code(module, target) for module in kernels))
-        store.put(key, _pack(objects))
+        store.put(key, pack(objects))
     return NativeProgram(program, target, numerics, objects)
-
-
-# Kernels ------------------------------------------------------------------------------------------
-
-
-def _tile_all(program: Program, target: CpuTarget, numerics: str) -> dict[str, TiledKernel]:
-    launched = {each.kernel for each in number_statements(program) if isinstance(each, Launch)}
-    return {
-        name: _tiled(_canonical(kernel), target, numerics)
-        for name, kernel in program.kernels.items()
-        if name in launched
-    }
-
-
-def _canonical(kernel: Kernel) -> Kernel:
-    """The kernel under a name made from its text, so that equal kernels are one."""
-    plain = replace(kernel, name="kernel", lines=(), notes=())
-    return replace(plain, name=f"k{hash_key((kernel_text(plain),))[:20]}")
-
-
-_KEPT_KERNELS = 2048
-_tiled_kernels: dict[tuple[str, CpuTarget, str], TiledKernel] = {}
-_texts: dict[tuple[str, CpuTarget, str], str] = {}
-
-
-def _tiled(kernel: Kernel, target: CpuTarget, numerics: str) -> TiledKernel:
-    """What the recipes make of a canonical kernel, whose name stands for its text."""
-    key = (kernel.name, target, numerics)
-    if key not in _tiled_kernels:
-        if len(_tiled_kernels) >= _KEPT_KERNELS:
-            _tiled_kernels.clear()
-        _tiled_kernels[key] = tile(kernel, target, numerics)
-    return _tiled_kernels[key]
-
-
-def _function_text(function: Kernel | str, target: CpuTarget, numerics: str) -> str:
-    """The LLVM module of one function."""
-    if isinstance(function, str):
-        return module_text([function], target)
-    key = (function.name, target, numerics)
-    if key not in _texts:
-        if len(_texts) >= _KEPT_KERNELS:
-            _texts.clear()
-        _texts[key] = module_text([generate(function, target)], target)
-    return _texts[key]
-
-
-def _modules(
-    program: Program, tiled: Mapping[str, TiledKernel], target: CpuTarget, numerics: str
-) -> tuple[str, ...]:
-    plan = plan_entry(program)
-    driver, _ = write_driver(program, tiled, plan.dimensions)
-    functions = (each for kernel in tiled.values() for each in kernel.functions)
-    texts = dict.fromkeys(_function_text(each, target, numerics) for each in functions)
-    return (driver, *texts)
-
-
-# Keys ---------------------------------------------------------------------------------------------
-
-
-@cache
-def _fingerprint() -> str:
-    """What of graphdl itself decides the code: sizes and times of the sources of the backend."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    kernel = os.path.join(os.path.dirname(os.path.dirname(here)), "kernel")
-    parts = []
-    for root in (here, kernel):
-        for folder, _, names in sorted(os.walk(root)):
-            for name in sorted(names):
-                if name.endswith(".py"):
-                    status = os.stat(os.path.join(folder, name))
-                    parts.append(f"{name}:{status.st_size}:{status.st_mtime_ns}")
-    return hash_key(parts)
-
-
-def _program_parts(program: Program, target: CpuTarget, numerics: str) -> Iterator[str]:
-    """Everything that the native code depends on."""
-    yield from (_fingerprint(), version(), str(target), target.feature_text, numerics)
-    yield from map(str, program.sizes)
-    for slots in (program.inputs, program.outputs, program.variables, program.constants):
-        yield "slots"
-        yield from (str(slot.type) for slot in slots)
-    yield from (str(guard.condition) for guard in program.guards)
-    yield f"arena {program.arena_bytes}"
-    for name, kernel in program.kernels.items():
-        yield name
-        yield _canonical(kernel).name
-    yield from _statement_parts(program.statements)
-
-
-def _statement_parts(statements: tuple[Statement, ...]) -> Iterator[str]:
-    for statement in statements:
-        yield type(statement).__name__
-        match statement:
-            case Launch(kernel, views, sizes):
-                yield kernel
-                yield from map(_view_text, views)
-                yield from map(str, sizes)
-            case Loop(symbol, count, body):
-                yield f"{symbol} {count}"
-                yield from _statement_parts(body)
-                yield "end"
-            case Branch(condition, bodies):
-                yield _view_text(condition)
-                for body in bodies:
-                    yield from _statement_parts(body)
-                    yield "end"
-            case _:
-                yield from map(_view_text, _plain_views(statement))
-
-
-def _plain_views(statement: Statement) -> tuple[View, ...]:
-    match statement:
-        case Copy(first, second) | Swap(first, second):
-            return (first, second)
-        case Check(condition):
-            return (condition,)
-        case Print(value):
-            return (value,)
-        case HostCall(_, views, outputs):
-            return (*views, *outputs)
-    return ()
-
-
-def _view_text(view: View) -> str:
-    return f"{view.storage.value} {view.position} {view.offset} {view.type}"
 
 
 def _state_words(program: Program, statements: tuple[Statement, ...]) -> list[tuple[int, bool]]:
@@ -332,24 +207,3 @@ def _written_views(program: Program, statement: Statement) -> tuple[View, ...]:
         case HostCall(_, _, outputs):
             return outputs
     return ()
-
-
-# Bundles ------------------------------------------------------------------------------------------
-
-
-def _pack(objects: tuple[bytes, ...]) -> bytes:
-    header = json.dumps({"format": _FORMAT, "sizes": [len(each) for each in objects]}).encode()
-    return len(header).to_bytes(8, "little") + header + b"".join(objects)
-
-
-def _unpack(data: bytes) -> tuple[bytes, ...] | None:
-    """The objects of a bundle; None for another format."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    if header.get("format") != _FORMAT:
-        return None
-    objects = []
-    for size in header["sizes"]:
-        objects.append(data[end : end + size])
-        end += size
-    return tuple(objects)

@@ -150,11 +150,15 @@ class _Shape:
             share = maximum(4 * recipe.lanes, multiply(floor_divide(padded, unit), recipe.lanes))
             shared = most - is_large * (most - minimum(most, share))
             self.columns = bind(_COLUMNS_EACH, maximum(recipe.lanes, shared))
-            self.rows = bind(_ROWS_EACH, SMALL_CHUNK_ROWS + is_large * (CHUNK_ROWS - SMALL_CHUNK_ROWS))
+            self.rows = bind(
+                _ROWS_EACH, SMALL_CHUNK_ROWS + is_large * (CHUNK_ROWS - SMALL_CHUNK_ROWS)
+            )
         else:
             bind(_COLUMNS_EACH, most)
         padded_columns = bind(Symbol("padded_columns"), recipe.columns + (self.columns - 1))
-        self.across: Size = 1 if is_staged else bind(_ACROSS, floor_divide(padded_columns, self.columns))
+        self.across: Size = (
+            1 if is_staged else bind(_ACROSS, floor_divide(padded_columns, self.columns))
+        )
         padded_rows = bind(Symbol("padded_rows"), recipe.rows + (self.rows - 1))
         self.down = floor_divide(padded_rows, self.rows)
 
@@ -355,13 +359,18 @@ class _Recipe:
             _let(_EVEN, self.depth + (_BLOCKS - 1)),
             _let(_BLOCK_SIZE, floor_divide(_EVEN, _BLOCKS)),
         )
-        strip = self._strip_buffer(deepest)
+        strip = self._strip_buffer(maximum(DIRECT_DEPTH, deepest))
         body = self._choose_right(left, right, output)
         if tile is not None:
-            last = If((Comparison(_BLOCK + 1, "==", _BLOCKS),), self._epilogue(tile, self._tile_row()))
+            last = If(
+                (Comparison(_BLOCK + 1, "==", _BLOCKS),), self._epilogue(tile, self._tile_row())
+            )
             body = (*body, last)
         strips = self._strips(body)
-        first = (_let(_STEP, _BLOCK * _BLOCK_SIZE), _let(_STEPS, minimum(_BLOCK_SIZE, self.depth - _STEP)))
+        first = (
+            _let(_STEP, _BLOCK * _BLOCK_SIZE),
+            _let(_STEPS, minimum(_BLOCK_SIZE, self.depth - _STEP)),
+        )
         loop = Loop(_BLOCK, 0, _BLOCKS, 1, LoopKind.SERIAL, (*first, *fill, *strips))
         return (*lets, Allocate(strip), loop)
 
@@ -377,7 +386,9 @@ class _Recipe:
         """Room for one packed strip, of a whole number of squares."""
         lanes = strip_lanes(self.dtype, self.target)
         whole = multiply(_parts(depth, lanes), lanes)
-        return Buffer("strip", self.dtype, (whole, strip_pitch(self.dtype, self.target)), Space.THREAD)
+        return Buffer(
+            "strip", self.dtype, (whole, strip_pitch(self.dtype, self.target)), Space.THREAD
+        )
 
     def _strips(self, body: Body) -> Body:
         return (Loop(_STRIP, 0, _ROWS, self.strip_rows, LoopKind.SERIAL, body),)
@@ -442,7 +453,9 @@ class _Recipe:
     def _product(self, left: _Source, right: _Source, output: _Source) -> Statement:
         """The shared panel product of one strip, one panel and one block of depth. In the first
         block it replaces the output, in later ones it adds."""
-        first_row = self._tile_row() if output.buffer == "tile" and not self._is_separate() else _STRIP
+        first_row = (
+            self._tile_row() if output.buffer == "tile" and not self._is_separate() else _STRIP
+        )
         sizes = (
             minimum(self.strip_rows, _ROWS - _STRIP), _COLUMNS, _STEPS, left.row_stride, left.depth_stride,
             right.row_stride, right.depth_stride, output.row_stride, _BLOCK,

@@ -1,11 +1,11 @@
 """What a tiled kernel must look like to be a contraction, and which axis plays which part.
 
-    parallel batch, i, j in …                 outer axes: in both operands, or left over
-        [lets]                                row axis: in the left operand only
-        sweep k in 0:K                        column axis: in the right operand only, contiguous in
-            [lets]                            the first output
-            sum = ascending add lhs * rhs
-        epilogue: lets and stores             (the operands change places where that is better)
+parallel batch, i, j in …                 outer axes: in both operands, or left over
+    [lets]                                row axis: in the left operand only
+    sweep k in 0:K                        column axis: in the right operand only, contiguous in
+        [lets]                            the first output
+        sum = ascending add lhs * rhs
+    epilogue: lets and stores             (the operands change places where that is better)
 """
 
 from __future__ import annotations
@@ -31,7 +31,15 @@ from graphdl.kernel.nodes import (
     Variable,
 )
 from graphdl.typesystem.dtype import DType
-from graphdl.typesystem.expression import Size, Symbol, add, free_symbols, multiply, product, substitute
+from graphdl.typesystem.expression import (
+    Size,
+    Symbol,
+    add,
+    free_symbols,
+    multiply,
+    product,
+    substitute,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,10 @@ class Contraction:
         store = stores[0]
         value = _inline(store.value, bound)
         buffers = self.nest.buffers()
-        if value != Variable(self.sum_name, self.dtype) or buffers[store.buffer].dtype != self.dtype:
+        if (
+            value != Variable(self.sum_name, self.dtype)
+            or buffers[store.buffer].dtype != self.dtype
+        ):
             return None
         symbols = [axis.symbol for axis in (*self.outer, self.column)]
         if self.row is not None:
@@ -124,7 +135,9 @@ def recognize_contraction(nest: Nest) -> Contraction | None:
     depth = _merge_depth(sweep.axes, lhs, rhs)
     (name,) = sweep.accumulators[0].names
     kept = tuple(each for each in before if isinstance(each, Let))
-    return Contraction(nest, left.dtype, lhs, rhs, outer, row, column, depth, name, (*kept, *epilogue))
+    return Contraction(
+        nest, left.dtype, lhs, rhs, outer, row, column, depth, name, (*kept, *epilogue)
+    )
 
 
 def _index_symbols(value: Value) -> set[Symbol]:
@@ -215,7 +228,9 @@ def _contiguous_axis(
     best: Loop | None = None
     most = -1
     for loop in candidates:
-        strides = [stride(buffers[each.buffer], each.index, loop.symbol) for each in accesses(epilogue)]
+        strides = [
+            stride(buffers[each.buffer], each.index, loop.symbol) for each in accesses(epilogue)
+        ]
         score = sum(step == 1 for step in strides)
         if score > most:
             best, most = loop, score
@@ -253,6 +268,8 @@ def _merge_depth(axes: tuple[Axis, ...], lhs: Operand, rhs: Operand) -> tuple[Ax
             operand.stride(slow.symbol) == multiply(operand.stride(fast.symbol), fast.extent)
             for operand in (lhs, rhs)
         ):
-            merged[position - 1 : position + 1] = [Axis(fast.symbol, multiply(slow.extent, fast.extent))]
+            merged[position - 1 : position + 1] = [
+                Axis(fast.symbol, multiply(slow.extent, fast.extent))
+            ]
         position -= 1
     return tuple(merged)

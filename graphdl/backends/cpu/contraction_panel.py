@@ -40,6 +40,8 @@ from graphdl.typesystem.expression import Comparison, Size, Symbol, minimum
 
 Body = tuple[Statement, ...]
 
+ROW_VECTORS = 12
+"""Vectors of columns of a single row."""
 PACKED_PANELS = 2
 """Rows that meet more panels than this are packed first."""
 
@@ -59,6 +61,11 @@ def panel_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
     """The panel product's symbol."""
     rounding = "exact" if numerics == "exact" else "fused"
     return f"graphdl_panel_{dtype}_{rounding}"
+
+
+def row_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
+    """The row product's symbol."""
+    return panel_name(dtype, target, numerics).replace("panel", "row")
 
 
 def packer_name(dtype: DType, is_transposed: bool) -> str:
@@ -82,6 +89,7 @@ def shared_kernels(dtype: DType, target: CpuTarget, numerics: str) -> Mapping[st
     kernels = [
         strip_kernel(dtype, target, numerics),
         panel_kernel(dtype, target, numerics),
+        row_kernel(dtype, target, numerics),
         strip_transposer(dtype, target),
         strip_copier(dtype, target),
         row_packer(dtype, target),
@@ -99,7 +107,8 @@ def shared_text(name: str, dtype: DType, target: CpuTarget, numerics: str) -> st
 def strip_functions(dtype: DType, target: CpuTarget, numerics: str) -> tuple[str, ...]:
     """The symbols of the strip product and of what it calls."""
     packers = (strip_packer_name(dtype, True), strip_packer_name(dtype, False))
-    return (strip_name(dtype, target, numerics), panel_name(dtype, target, numerics), *packers)
+    key = (dtype, target, numerics)
+    return (strip_name(*key), panel_name(*key), row_name(*key), *packers)
 
 
 def strip_pitch(dtype: DType, target: CpuTarget) -> int:
@@ -141,13 +150,11 @@ def strip_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
     )
     in_place = (_panel_calls(dtype, target, numerics, "a", _A_ROW, _A_DEPTH),)
     sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _B_COLUMN, _C_ROW, _ACCUMULATE)
-    buffers = (
-        _view("a", dtype, Access.READ),
-        _view("b", dtype, Access.READ),
-        _view("c", dtype, Access.UPDATE),
-        _view("packed", dtype, Access.WRITE),
-    )
-    body = (If(several, packed, in_place),)
+    buffers = (*_operands(dtype), _view("packed", dtype, Access.WRITE))
+    single = (Comparison(_ROWS, "==", 1), Comparison(_B_COLUMN, "==", 1))
+    row_sizes = (_COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
+    row = CallFunction(row_name(dtype, target, numerics), row_sizes, (("a", 0), ("b", 0), ("c", 0)))
+    body = (If(single, (row,), (If(several, packed, in_place),)),)
     return Kernel(strip_name(dtype, target, numerics), sizes, buffers, body)
 
 
@@ -175,12 +182,15 @@ def panel_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
     slices = Loop(_LEFT, 0, _COLUMNS, lanes, LoopKind.SERIAL, narrow)
     body = (If((Comparison(_COLUMNS, "==", panel_columns(dtype, target)),), wide, (slices,)),)
     sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
-    buffers = (
+    return Kernel(panel_name(dtype, target, numerics), sizes, _operands(dtype), body)
+
+
+def _operands(dtype: DType) -> tuple[Buffer, ...]:
+    return (
         _view("a", dtype, Access.READ),
         _view("b", dtype, Access.READ),
         _view("c", dtype, Access.UPDATE),
     )
-    return Kernel(panel_name(dtype, target, numerics), sizes, buffers, body)
 
 
 def _strips(tile: _Tile, block_rows: int) -> Body:
@@ -271,6 +281,26 @@ class _Tile:
         return (self._rows(rows, store),)
 
 
+# One row -----------------------------------------------------------------------------------------
+
+
+def row_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
+    """row(a, b, c, columns, depth, a_depth, b_row, c_row, accumulate): one row times b in place, in
+    vectors enough to hide the latency of an addition and to read long pieces of b."""
+    fused = numerics != "exact" and dtype.is_floating
+    lanes = target.lanes(dtype.bits)
+    width = ROW_VECTORS * lanes
+    whole = _COLUMNS // width * width
+    wide = _Tile(dtype, lanes, ROW_VECTORS, fused, _LEFT).body(1, 0)
+    narrow = _Tile(dtype, lanes, 1, fused, _LEFT).body(1, 0)
+    body = (
+        Loop(_LEFT, 0, whole, width, LoopKind.SERIAL, wide),
+        Loop(_LEFT, whole, _COLUMNS, lanes, LoopKind.SERIAL, narrow),
+    )
+    sizes = (_COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
+    return Kernel(row_name(dtype, target, numerics), sizes, _operands(dtype), body)
+
+
 # Packers ------------------------------------------------------------------------------------------
 
 
@@ -292,7 +322,9 @@ def row_packer(dtype: DType, target: CpuTarget) -> Kernel:
 
     choose = If((Comparison(left + width, "<=", _COLUMNS),), copy(True), copy(False))
     panels = Loop(left, 0, _COLUMNS, width, LoopKind.SERIAL, (choose,))
-    return _packer(dtype, False, source_row, (Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, (panels,)),))
+    return _packer(
+        dtype, False, source_row, (Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, (panels,)),)
+    )
 
 
 def column_packer(dtype: DType, target: CpuTarget) -> Kernel:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphdl.backends.cpu.generate_code import Code, Unsupported
-from graphdl.backends.cpu.generate_half import from_float, from_double, to_float
-from graphdl.backends.cpu.generate_indices import floor_division, splat
+from graphdl.backends.cpu.generate_half import from_double, from_float, to_float
+from graphdl.backends.cpu.generate_indices import floor_division
+from graphdl.backends.cpu.generate_lanes import splat
 from graphdl.typesystem.dtype import DType, Kind, bool_, float32, float64, uint8
 
 MEMORY_TYPES = {
@@ -160,13 +161,17 @@ class Arithmetic:
                 zero = Emitted(self.constant(0, value), value.dtype, value.lanes)
                 return self._two("sub", zero, value.text)
             case "bitwise_not":
-                return self._two("xor", value, self.constant(-1 if not value.dtype.is_bool else 1, value))
+                return self._two(
+                    "xor", value, self.constant(-1 if not value.dtype.is_bool else 1, value)
+                )
             case "abs":
                 return self._call("abs", value, flag="false") if _is_signed(value) else value
             case "sign":
                 return self._integer_sign(value)
             case "is_finite":
-                return Emitted(self.constant(True, Emitted("", bool_, value.lanes)), bool_, value.lanes)
+                return Emitted(
+                    self.constant(True, Emitted("", bool_, value.lanes)), bool_, value.lanes
+                )
             case "floor" | "ceil" | "round" | "trunc":
                 return value
         raise Unsupported(f"{op} of {value.dtype}")
@@ -227,7 +232,9 @@ class Arithmetic:
         if op in _INTEGER_INSTRUCTIONS:
             instruction = _INTEGER_INSTRUCTIONS[op]
             if left.dtype.is_bool:
-                instruction = {"add": "or", "mul": "and", "sub": "xor"}.get(instruction, instruction)
+                instruction = {"add": "or", "mul": "and", "sub": "xor"}.get(
+                    instruction, instruction
+                )
             return self._two(instruction, left, right.text)
         if op.startswith("shift"):
             return self._shift(op, left, right)
@@ -328,7 +335,9 @@ class Arithmetic:
         if dtype.is_floating and dtype.bits == 16:
             return self._cast_to_half(value, dtype)
         if dtype.is_bool:
-            return self._compare("une" if source.is_floating else "ne", value, self.constant(0, value))
+            return self._compare(
+                "une" if source.is_floating else "ne", value, self.constant(0, value)
+            )
         target = vector_type(register_type(dtype), value.lanes)
         return Emitted(self._convert(value, dtype, target), dtype, value.lanes)
 
@@ -391,7 +400,6 @@ class Arithmetic:
         zero = "zeroinitializer" if lanes else "0"
         text = self.code.emit(f"icmp ne {vector_type('i8', lanes)} {text}, {zero}")
         return Emitted(text, dtype, lanes)
-
 
 
 _FLOAT_INTRINSICS = {

@@ -40,7 +40,9 @@ def to_float(code: Code, text: str, dtype: DType, lanes: int, has_half: bool) ->
         wide = words.convert("zext", text, "i16", "i32")
         return words.convert("bitcast", words.do("shl", wide, 16), "i32", "float")
     if has_half:
-        return words.convert("fpext", words.convert("bitcast", text, "i16", "half"), "half", "float")
+        return words.convert(
+            "fpext", words.convert("bitcast", text, "i16", "half"), "half", "float"
+        )
     return _half_to_float(words, text)
 
 
@@ -119,4 +121,6 @@ def from_double(code: Code, text: str, dtype: DType, lanes: int, has_half: bool)
     toward_zero = words.do("add", bits, words.convert("sext", above, "i1", "i32"))
     exact = words.do("fcmp ueq", back, text, "double")
     sticky = words.choose(exact, bits, words.do("or", toward_zero, 1))
-    return from_float(code, words.convert("bitcast", sticky, "i32", "float"), dtype, lanes, has_half)
+    return from_float(
+        code, words.convert("bitcast", sticky, "i32", "float"), dtype, lanes, has_half
+    )

@@ -14,7 +14,7 @@ from graphdl.backends.cpu.generate_arithmetic import (
     vector_type,
 )
 from graphdl.backends.cpu.generate_code import Code, Unsupported
-from graphdl.backends.cpu.generate_indices import Indices
+from graphdl.backends.cpu.generate_lanes import LaneIndices
 from graphdl.backends.cpu.generate_registers import Registers
 from graphdl.backends.cpu.generate_shuffle import transpose
 from graphdl.kernel.nodes import Buffer, Load, Space
@@ -34,7 +34,7 @@ class Memory:
     """Emits loads and stores."""
 
     def __init__(
-        self, code: Code, indices: Indices, arithmetic: Arithmetic, registers: Registers
+        self, code: Code, indices: LaneIndices, arithmetic: Arithmetic, registers: Registers
     ) -> None:
         self.code, self.indices, self.arithmetic = code, indices, arithmetic
         self.registers = registers
@@ -68,7 +68,9 @@ class Memory:
         """The address of an element; its constant part is added last, so that neighbours share the
         rest."""
         type_ = MEMORY_TYPES[place.buffer.dtype.name]
-        constant = linear if isinstance(linear, int) else linear.constant if isinstance(linear, Sum) else 0
+        constant = (
+            linear if isinstance(linear, int) else linear.constant if isinstance(linear, Sum) else 0
+        )
         rest = linear - constant
         base = self._partial_pointer(place, type_, rest)
         if constant == 0:
@@ -111,7 +113,9 @@ class Memory:
         if stride == 1:
             text = self._load_vector(place, rest, condition)
         elif stride == -1 and condition == "true":
-            text = self._reversed(place, self._load_vector(place, rest - (self.indices.lanes - 1), condition))
+            text = self._reversed(
+                place, self._load_vector(place, rest - (self.indices.lanes - 1), condition)
+            )
         else:
             text = self._gather(place, linear, condition)
         return self.arithmetic.from_memory(text, node.dtype, self.indices.lanes)
@@ -121,7 +125,9 @@ class Memory:
             return Emitted(literal(0, dtype), dtype)
         address = self.pointer(place, linear)
         if condition != "true":
-            address = self.code.emit(f"select i1 {condition}, ptr {address}, ptr {self._zero_slot()}")
+            address = self.code.emit(
+                f"select i1 {condition}, ptr {address}, ptr {self._zero_slot()}"
+            )
         type_ = MEMORY_TYPES[dtype.name]
         text = self.code.emit(f"load {type_}, ptr {address}, align {dtype.itemsize}")
         return self.arithmetic.from_memory(text, dtype, 0)
@@ -149,13 +155,17 @@ class Memory:
             )
         name = f"llvm.masked.load.{intrinsic_suffix(type_, lanes)}.p0"
         arguments = [("ptr", address), ("i32", str(align)), (f"<{lanes} x i1>", condition)]
-        return self.code.emit(self.code.call(vector, name, [*arguments, (vector, "zeroinitializer")]))
+        return self.code.emit(
+            self.code.call(vector, name, [*arguments, (vector, "zeroinitializer")])
+        )
 
     def _reversed(self, place: Place, text: str) -> str:
         _, vector, _ = self._types(place)
         lanes = self.indices.lanes
         order = ", ".join(f"i32 {lane}" for lane in reversed(range(lanes)))
-        return self.code.emit(f"shufflevector {vector} {text}, {vector} poison, <{lanes} x i32> <{order}>")
+        return self.code.emit(
+            f"shufflevector {vector} {text}, {vector} poison, <{lanes} x i32> <{order}>"
+        )
 
     def _addresses(self, place: Place, linear: Size) -> str:
         type_, _, _ = self._types(place)
@@ -213,7 +223,9 @@ class Memory:
 
     # Stores ---------------------------------------------------------------------------------------
 
-    def store(self, name: str, index: tuple[Size, ...], value: Emitted, mask: tuple[Comparison, ...]) -> None:
+    def store(
+        self, name: str, index: tuple[Size, ...], value: Emitted, mask: tuple[Comparison, ...]
+    ) -> None:
         """Write one element, or one per lane, where the mask holds."""
         place = self.places[name]
         linear = self.linear(place.buffer, index)
@@ -234,7 +246,9 @@ class Memory:
         if stride == 1:
             self._store_vector(place, rest, text, condition)
         elif stride == -1 and condition == "true":
-            self._store_vector(place, rest - (self.indices.lanes - 1), self._reversed(place, text), condition)
+            self._store_vector(
+                place, rest - (self.indices.lanes - 1), self._reversed(place, text), condition
+            )
         else:
             self._scatter(place, linear, text, condition)
 
@@ -244,7 +258,9 @@ class Memory:
         address = self.pointer(place, linear)
         align = place.buffer.dtype.itemsize
         if condition != "true":
-            address = self.code.emit(f"select i1 {condition}, ptr {address}, ptr {self._waste_slot()}")
+            address = self.code.emit(
+                f"select i1 {condition}, ptr {address}, ptr {self._waste_slot()}"
+            )
         self.code.run(f"store {type_} {text}, ptr {address}, align {align}")
 
     def _waste_slot(self) -> str:
@@ -267,7 +283,12 @@ class Memory:
             self.code.run(f"store {vector} {text}, ptr {address}, align {align}")
             return
         name = f"llvm.masked.store.{intrinsic_suffix(type_, lanes)}.p0"
-        arguments = [(vector, text), ("ptr", address), ("i32", str(align)), (f"<{lanes} x i1>", condition)]
+        arguments = [
+            (vector, text),
+            ("ptr", address),
+            ("i32", str(align)),
+            (f"<{lanes} x i1>", condition),
+        ]
         self.code.run(self.code.call("void", name, arguments))
 
     def _scatter(self, place: Place, linear: Size, text: str, condition: str) -> None:

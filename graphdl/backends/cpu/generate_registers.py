@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphdl.backends.cpu.generate_arithmetic import Emitted, register_type, vector_type
+from graphdl.backends.cpu.generate_arithmetic import Emitted
 from graphdl.kernel.nodes import (
     Allocate,
     Binary,
@@ -84,9 +84,10 @@ class Registers:
         return found
 
 
-def joined(type_: str, sources: Iterable[tuple[str, str]]) -> str:
-    """The text of a phi of (value, block label) pairs."""
-    return f"phi {type_} " + ", ".join(f"[{text}, %{label}]" for text, label in sources)
+def joined(type_: str, texts: Sequence[str], labels: Sequence[str]) -> str:
+    """The text of a phi of values and the blocks that they come from."""
+    pairs = zip(texts, labels, strict=True)
+    return f"phi {type_} " + ", ".join(f"[{text}, %{label}]" for text, label in pairs)
 
 
 def merge(
@@ -100,11 +101,6 @@ def merge(
         poison = Emitted("poison", known.dtype, known.lanes)
         if left != right:
             yield key, left or poison, right or poison
-
-
-def type_of(buffer: Buffer, lanes: int) -> str:
-    """LLVM's type of one part."""
-    return vector_type(register_type(buffer.dtype), lanes)
 
 
 # Which buffers can be SSA values ------------------------------------------------------------------

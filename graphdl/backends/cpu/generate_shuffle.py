@@ -9,7 +9,9 @@ from graphdl.backends.cpu.generate_code import Code
 _BITS = {"i8": 8, "i16": 16, "i32": 32, "i64": 64, "float": 32, "double": 64}
 
 
-def _shuffle(code: Code, vector: str, lanes: int, left: str, right: str, order: Sequence[int]) -> str:
+def _shuffle(
+    code: Code, vector: str, lanes: int, left: str, right: str, order: Sequence[int]
+) -> str:
     mask = ", ".join(f"i32 {lane}" for lane in order)
     return code.emit(f"shufflevector {vector} {left}, {vector} {right}, <{lanes} x i32> <{mask}>")
 
@@ -61,7 +63,9 @@ def _exchange_within_blocks(
     return result
 
 
-def _exchange_blocks(code: Code, vector: str, lanes: int, per_block: int, rows: list[str]) -> list[str]:
+def _exchange_blocks(
+    code: Code, vector: str, lanes: int, per_block: int, rows: list[str]
+) -> list[str]:
     blocks = lanes // per_block
     result = list(rows)
     for offset in range(per_block):
@@ -78,7 +82,10 @@ def _gather_blocks(code: Code, vector: str, lanes: int, width: int, rows: list[s
     even, odd = (_pick(lanes, width, is_odd) for is_odd in (False, True))
     halves = []
     for order in (even, odd):
-        merged = [_shuffle(code, vector, lanes, rows[i], rows[i + 1], order) for i in range(0, len(rows), 2)]
+        merged = [
+            _shuffle(code, vector, lanes, rows[i], rows[i + 1], order)
+            for i in range(0, len(rows), 2)
+        ]
         halves.append(_gather_blocks(code, vector, lanes, width, merged))
     result = [""] * len(rows)
     result[0::2], result[1::2] = halves[0], halves[1]

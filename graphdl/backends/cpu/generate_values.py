@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from graphdl.backends.cpu.generate_arithmetic import Arithmetic, Emitted, literal, register_type, vector_type
+from graphdl.backends.cpu.generate_arithmetic import (
+    Arithmetic,
+    Emitted,
+    literal,
+    register_type,
+    vector_type,
+)
 from graphdl.backends.cpu.generate_code import Code
-from graphdl.backends.cpu.generate_indices import Indices
+from graphdl.backends.cpu.generate_lanes import LaneIndices
 from graphdl.backends.cpu.generate_memory import Memory
 from graphdl.kernel.nodes import (
     Binary,
@@ -26,7 +32,9 @@ from graphdl.typesystem.dtype import DType, bool_, int64
 class Values:
     """Emits values and remembers what each name is bound to."""
 
-    def __init__(self, code: Code, indices: Indices, arithmetic: Arithmetic, memory: Memory) -> None:
+    def __init__(
+        self, code: Code, indices: LaneIndices, arithmetic: Arithmetic, memory: Memory
+    ) -> None:
         self.code, self.indices = code, indices
         self.arithmetic, self.memory = arithmetic, memory
         self.names: dict[str, Emitted] = {}
@@ -78,8 +86,6 @@ class Values:
         wide = self.arithmetic.widen(base, lanes)
         text = self.code.emit(f"add {vector_type(type_, lanes)} {wide.text}, <{steps}>")
         return Emitted(text, dtype, lanes)
-
-
 
 
 def _reordered(condition: tuple[str, int]) -> tuple[str, DType, int]:

@@ -118,7 +118,9 @@ def _linker() -> Any:
     return _jit
 
 
-def link(objects: Iterable[bytes], names: Iterable[str], symbols: Mapping[str, int] | None = None) -> Library:
+def link(
+    objects: Iterable[bytes], names: Iterable[str], symbols: Mapping[str, int] | None = None
+) -> Library:
     """Load object code into this process. `names` are the functions wanted; `symbols` gives the
     addresses of functions outside libc that the objects call."""
     builder = llvm.JITLibraryBuilder()

@@ -87,7 +87,9 @@ def with_vector_bits(target: CpuTarget, width: str | int) -> CpuTarget:
     """The same processor, tiled for narrower vectors. Raises TargetError."""
     bits = int(width) if str(width).isdecimal() else 0
     if bits not in _TILES or bits > target.vector_bits:
-        raise TargetError(f"{target.name} cannot use vectors of {width} bits", hint="use 512, 256 or 128")
+        raise TargetError(
+            f"{target.name} cannot use vectors of {width} bits", hint="use 512, 256 or 128"
+        )
     rows, vectors = _TILES[bits]
     return replace(target, vector_bits=bits, block_rows=rows, block_vectors=vectors)
 
@@ -95,4 +97,8 @@ def with_vector_bits(target: CpuTarget, width: str | int) -> CpuTarget:
 def executable_targets() -> tuple[CpuTarget, ...]:
     """The host at each vector width that it can run, widest first."""
     host = host_target()
-    return tuple(with_vector_bits(host, bits) for bits in sorted(_TILES, reverse=True) if bits <= host.vector_bits)
+    return tuple(
+        with_vector_bits(host, bits)
+        for bits in sorted(_TILES, reverse=True)
+        if bits <= host.vector_bits
+    )

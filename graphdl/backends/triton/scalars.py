@@ -203,24 +203,22 @@ def binary_text(value: Binary, left: str, right: str) -> str:
             return f"tl.{value.op}({left}, {right}{nan})"
         case "multiply_high":
             return f"tl.umulhi({left}, {right})"
-        case "shift_left":
-            return f"tl.where({right} < {dtype.bits}, {left} << {right}, 0)"
-        case "shift_right_logical":
-            unsigned = f"tl.uint{dtype.bits}"
-            shifted = (
-                f"({left}.to({unsigned}, bitcast=True) >> {right}.to({unsigned}, bitcast=True))"
-            )
-            shifted = f"{shifted}.to({LANGUAGE_TYPE[dtype.name]}, bitcast=True)"
-            return f"tl.where({right} < {dtype.bits}, {shifted}, 0)"
-        case "shift_right_arithmetic":
-            return f"({left} >> tl.minimum({right}, {dtype.bits - 1}))"
-        case "floor_divide":
-            return f"_floor_divide({left}, {right})"
-        case "remainder":
-            return f"_remainder({left}, {right})"
-        case "power":
-            return f"_power({left}, {right})"
+        case "shift_left" | "shift_right_logical" | "shift_right_arithmetic":
+            return _shift_text(value.op, dtype, left, right)
+        case "floor_divide" | "remainder" | "power":
+            return f"_{value.op}({left}, {right})"
     raise TargetError(f"the cuda target has no code for {value.op} on {dtype}")
+
+
+def _shift_text(op: str, dtype: DType, left: str, right: str) -> str:
+    if op == "shift_left":
+        return f"tl.where({right} < {dtype.bits}, {left} << {right}, 0)"
+    if op == "shift_right_arithmetic":
+        return f"({left} >> tl.minimum({right}, {dtype.bits - 1}))"
+    unsigned = f"tl.uint{dtype.bits}"
+    shifted = f"({left}.to({unsigned}, bitcast=True) >> {right}.to({unsigned}, bitcast=True))"
+    shifted = f"{shifted}.to({LANGUAGE_TYPE[dtype.name]}, bitcast=True)"
+    return f"tl.where({right} < {dtype.bits}, {shifted}, 0)"
 
 
 def cast_text(value: Cast, operand: str) -> str:

@@ -89,8 +89,9 @@ def reducer_identity(reducer: str, dtype: DType) -> Constant:
 
 def _integer_bound(dtype: DType, *, is_lowest: bool) -> int:
     if dtype.name.startswith("u"):
-        return 0 if is_lowest else 2**dtype.bits - 1
-    return -(2 ** (dtype.bits - 1)) if is_lowest else 2 ** (dtype.bits - 1) - 1
+        return 0 if is_lowest else (1 << dtype.bits) - 1
+    half = 1 << (dtype.bits - 1)
+    return -half if is_lowest else half - 1
 
 
 @dataclass(slots=True)
@@ -363,20 +364,22 @@ class Writer:
             case Variable(name, _):
                 return name
             case IndexValue(index, dtype):
-                return f"({self.size(index)} + tl.full([], 0, tl.int64)).to({LANGUAGE_TYPE[dtype.name]})"
+                wide = f"({self.size(index)} + tl.full([], 0, tl.int64))"
+                return f"{wide}.to({LANGUAGE_TYPE[dtype.name]})"
             case Load():
                 return self.load(value)
             case Condition(comparisons):
                 return f"({comparison_text(comparisons, self.symbols)})"
+        return self.operation(value)
+
+    def operation(self, value: Value) -> str:
+        """The text of a value that has operands."""
+        match value:
+            case Unary() | Binary() if needs_expansion(value):
+                return self.expanded(value)
             case Unary(_, operand):
-                return (
-                    self.expanded(value)
-                    if needs_expansion(value)
-                    else unary_text(value, self.named(operand))
-                )
+                return unary_text(value, self.named(operand))
             case Binary(_, left, right):
-                if needs_expansion(value):
-                    return self.expanded(value)
                 return binary_text(value, self.named(left), self.named(right))
             case Fma(a, b, c):
                 return f"tl.fma({self.same_shape(a)}, {self.same_shape(b)}, {self.same_shape(c)})"
@@ -387,6 +390,7 @@ class Writer:
                 return cast_text(value, self.named(operand))
             case Bitcast(operand, dtype):
                 return f"({self.value(operand)}).to({LANGUAGE_TYPE[dtype.name]}, bitcast=True)"
+        raise AssertionError(f"{type(value).__name__} has no operands")
 
     def named(self, value: Value) -> str:
         """The value's text, bound to a name unless it is one already."""

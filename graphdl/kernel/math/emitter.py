@@ -161,6 +161,11 @@ class Emitter:
         """The larger of both; NaN stays."""
         return self.select(self.less(value, bound), bound, value)
 
+    def unless_tiny(self, x: Value, result: Value) -> Value:
+        """x itself where it is so small that the function rounds to it, minus zero included."""
+        limit = 2.0 ** -(self.format.fraction_bits + 3)
+        return self.select(self.less(self.magnitude(x), limit), x, result)
+
     # Bits
 
     def bits(self, value: Value) -> Value:

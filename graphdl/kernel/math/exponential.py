@@ -182,12 +182,7 @@ def emit_expm1(e: Emitter, x: Value) -> Value:
     bounded = e.share(e.at_most(x, tables.highest))
     bounded = e.share(e.at_least(bounded, tables.expm1_lowest))
     result = e.multiply(_scaled_expm1(e, bounded, -1), 2.0)
-    return _unless_tiny(e, x, e.magnitude(x), result)
-
-
-def _unless_tiny(e: Emitter, x: Value, magnitude: Value, result: Value) -> Value:
-    """x itself where it is so small that the function rounds to it, minus zero included."""
-    return e.select(e.less(magnitude, 2.0 ** -(e.format.fraction_bits + 3)), x, result)
+    return e.unless_tiny(x, result)
 
 
 def with_sign(e: Emitter, value: Value, sign: Value) -> Value:

@@ -138,4 +138,4 @@ def emit_log1p(e: Emitter, x: Value) -> Value:
     exponent = _exponent(e, moved, e.constant(layout.magic + layout.bias))
     result = _log_of(e, e.share(f), exponent)
     result = _with_limits(e, x, -1.0, result)
-    return e.select(e.equal(x, 0.0), x, result)
+    return e.unless_tiny(x, result)

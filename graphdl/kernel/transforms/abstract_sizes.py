@@ -274,7 +274,7 @@ class _Renamer(Rewriter):
 
     def value(self, value: Value) -> Value:
         if isinstance(value, IndexValue) and isinstance(value.index, int):
-            index = self._offset(value.index, self.limited & self.uses.related.keys())
+            index = self._offset(value.index, self.limited)
             return folded(IndexValue(index, value.dtype))
         return super().value(value)
 

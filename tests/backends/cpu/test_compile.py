@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphdl.backends.cpu import compile as compile_module
-from graphdl.backends.cpu import shared_code
+from graphdl.backends.cpu import program_key, shared_code, write_modules
 from graphdl.backends.cpu.compile import compile_program
 from graphdl.backends.cpu.target import executable_targets, host_target
 from graphdl.config import configure
@@ -51,8 +50,8 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
 
 def _forget() -> None:
     shared_code._kept.clear()
-    compile_module._tiled_kernels.clear()
-    compile_module._texts.clear()
+    write_modules._tiled_kernels.clear()
+    write_modules._texts.clear()
 
 
 def _chain() -> Program:
@@ -112,7 +111,7 @@ def test_targets_and_changes_have_their_own_code(compiled: list[str]) -> None:
 
 def test_numerics_are_part_of_the_key() -> None:
     parts = [
-        list(compile_module._program_parts(_chain(), host_target(), numerics))
+        list(program_key._program_parts(_chain(), host_target(), numerics))
         for numerics in ("fast", "exact")
     ]
     assert parts[0] != parts[1]

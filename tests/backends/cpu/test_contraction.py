@@ -206,7 +206,16 @@ KERNELS = {
             b2[i, j] = s
 """,
 }
-SIZES = ((0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 1, 1), (7, 5, 3), (13, 49, 20), (34, 100, 33), (3, 17, 70))
+SIZES = (
+    (0, 3, 2),
+    (3, 0, 2),
+    (3, 2, 0),
+    (1, 1, 1),
+    (7, 5, 3),
+    (13, 49, 20),
+    (34, 100, 33),
+    (3, 17, 70),
+)
 LARGE = ((40, 530, 260), (26, 70, 1030))
 
 
@@ -229,7 +238,11 @@ def _inputs(kernel: Kernel, sizes: tuple[int, ...], seed: int = 0) -> list[Array
     arrays = []
     for buffer in kernel.buffers:
         shape = [evaluate(size, bound) for size in buffer.shape]
-        values = random.integers(-9, 9, shape) if buffer.dtype.is_integer else random.standard_normal(shape)
+        values = (
+            random.integers(-9, 9, shape)
+            if buffer.dtype.is_integer
+            else random.standard_normal(shape)
+        )
         arrays.append(np.asarray(values).astype(buffer.dtype.numpy))
     return arrays
 
@@ -345,9 +358,18 @@ def test_contractions_of_one_dtype_share_their_functions() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        ("fold s = add((b0[i, k] * b1[k, j])) ascending", "fold s = maximum((b0[i, k] * b1[k, j])) ascending"),
-        ("fold s = add((b0[i, k] * b1[k, j])) ascending", "fold s = add((b0[i, k] + b1[k, j])) ascending"),
-        ("fold s = add((b0[i, k] * b1[k, j])) ascending", "fold s = add((b0[i, k] * b1[k, j])) interleaved"),
+        (
+            "fold s = add((b0[i, k] * b1[k, j])) ascending",
+            "fold s = maximum((b0[i, k] * b1[k, j])) ascending",
+        ),
+        (
+            "fold s = add((b0[i, k] * b1[k, j])) ascending",
+            "fold s = add((b0[i, k] + b1[k, j])) ascending",
+        ),
+        (
+            "fold s = add((b0[i, k] * b1[k, j])) ascending",
+            "fold s = add((b0[i, k] * b1[k, j])) interleaved",
+        ),
     ],
 )
 def test_other_folds_are_left_to_other_recipes(change: tuple[str, str]) -> None:
@@ -359,7 +381,9 @@ def test_a_wrong_panel_product_is_noticed() -> None:
     """A planted fault: the depth of the shared product runs one step short."""
     target = TARGETS[-1]
     kernel, tiled, _ = _compiled("nn", target, "exact")
-    wrong = [each if isinstance(each, Kernel) else _one_step_short(each) for each in tiled.functions]
+    wrong = [
+        each if isinstance(each, Kernel) else _one_step_short(each) for each in tiled.functions
+    ]
     library = _load(replace(tiled, functions=tuple(wrong)), target)
     arrays = _inputs(kernel, (5, 6, 7))
     found = _run(library, tiled, kernel, arrays, (5, 6, 7))

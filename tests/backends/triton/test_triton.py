@@ -193,7 +193,7 @@ def test_the_recording_driver_keeps_memory_and_launches() -> None:
 
 
 def build_functions() -> dict[str, gd.Function]:
-    """Functions whose kernels are elementwise, row, column, contraction, gather, scan and random."""
+    """Functions with elementwise, row, column, contraction, gather, scan and random kernels."""
     x = gd.placeholder("x", ("n", 12))
     label = gd.placeholder("label", ("n",), dtype="int64")
     weight = gd.variable(np.linspace(-1, 1, 60).reshape(12, 5), name="weight")
