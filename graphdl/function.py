@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from graphdl.graph.nodes import Graph, Tensor
 from graphdl.graph.structure import leaves_of, restructure
 from graphdl.inspection import Inspection, inspect
 from graphdl.ops.effect import check as check_op
+from graphdl.ops.state import Variable
 from graphdl.passes.guard_indices import IndexCheck
 from graphdl.passes.pipeline import Numerics
 from graphdl.profiling import Profile, profile
@@ -236,9 +237,10 @@ class Function:
         return restructure(self.outputs, range(len(leaves_of(self.outputs))))
 
     @property
-    def updates(self) -> dict[Tensor, Tensor]:
+    def updates(self) -> dict[Variable, Tensor]:
         """{variable: new value}, state writes of nodes included."""
-        return {update.variable: update.value for update in self.graph.updates}
+        updates = self.graph.updates
+        return {cast(Variable, update.variable): update.value for update in updates}
 
     @property
     def graph(self) -> Graph:

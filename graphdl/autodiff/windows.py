@@ -82,20 +82,23 @@ def _contract_one(g: Tensor, form: WindowForm) -> Tensor | None:
         ]
     )
     left, right = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+    free = free_axes(factors.kernel.ndim, right, factors.kernel_batch)
     batch = moved(factors.counted_batch)
+    reversed_kernel = reverse(factors.kernel, axes=factors.inside)
     product: Tensor = dot_general(
         slid,
-        reverse(factors.kernel, axes=factors.inside),
+        # In the order of the sum: what a contraction over windows reads once per window.
+        transpose(reversed_kernel, permutation=(*factors.kernel_batch, *right, *free)),
         lhs_contract=left,
-        rhs_contract=right,
+        rhs_contract=tuple(range(len(batch), len(batch) + len(right))),
         lhs_batch=batch,
-        rhs_batch=factors.kernel_batch,
+        rhs_batch=tuple(range(len(batch))),
     )
     counted = free_axes(factors.counted.ndim, factors.counted_contract, factors.counted_batch)
     kept = [
         *(("batch", number) for number in range(len(batch))),
         *(("counted", axis) for axis in counted),
-        *(("kernel", axis) for axis in free_axes(factors.kernel.ndim, right, factors.kernel_batch)),
+        *(("kernel", axis) for axis in free),
     ]
     wanted = [factors.origins[count_axis(axis, form.axes)] for axis in range(len(form.shape))]
     permutation = tuple(kept.index(origin) for origin in wanted)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphdl.errors import ArgumentError, DTypeError, ShapeError
+from graphdl.errors import ArgumentError, DTypeError, ShapeError, hides_internal_frames
 from graphdl.graph.nodes import current_scope, name_scope
 from graphdl.nn.initializers import InitializerLike, as_initializer
 from graphdl.ops.arguments import operand_lines
@@ -40,6 +40,7 @@ class Layer:
         """The layer's result; written by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} has no method call(self, x)")
 
+    @hides_internal_frames
     def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
         """Build the graph of `call`.
 

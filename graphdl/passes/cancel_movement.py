@@ -26,6 +26,7 @@ from graphdl.ops.movement import (
     stop_gradient,
     transpose,
 )
+from graphdl.ops.windows import windows
 from graphdl.rewrite.driver import rewrite, rule
 from graphdl.rewrite.pattern import attribute_variables, node_of, variables
 from graphdl.typesystem.expression import Size
@@ -269,7 +270,12 @@ def contract_transposed_left(x: Tensor, y: Tensor, inner: Axes, root: Tensor) ->
 
 @rule(dot_general(x, transpose(y, permutation=inner)))
 def contract_transposed_right(x: Tensor, y: Tensor, inner: Axes, root: Tensor) -> Tensor | None:
-    """A contraction reads a transposed right operand by its own axes."""
+    """A contraction reads a transposed right operand by its own axes.
+
+    Not one over windows, which reads the other operand in the order of the sum or not at all fast.
+    """
+    if x.node.op is windows:
+        return None
     attributes = dict(root.node.attributes)
     return _contract(root, x, y, inner, "rhs", attributes)
 

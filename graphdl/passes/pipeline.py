@@ -32,7 +32,7 @@ from graphdl.passes.place_fma import place_fma
 from graphdl.passes.simplify_algebra import simplify_algebra
 from graphdl.passes.simplify_logic import simplify_logic
 from graphdl.passes.stabilize import stabilize
-from graphdl.rewrite.driver import counting_hits
+from graphdl.rewrite.driver import counting_hits, remembering_failures
 
 Numerics = Literal["fast", "exact", "approximate"]
 MOST_ROUNDS = 6
@@ -100,8 +100,13 @@ def optimize(
     """
     run = _Run(settings(), numerics, len(graph.nodes()))
     graph = run.step(_fold_training(training), graph)
-    for entry in PIPELINE:
-        graph = run.repeat(entry, graph) if isinstance(entry, Repeat) else run.step(entry, graph)
+    with remembering_failures():
+        for entry in PIPELINE:
+            match entry:
+                case Repeat():
+                    graph = run.repeat(entry, graph)
+                case Pass():
+                    graph = run.step(entry, graph)
     return graph, tuple(run.records)
 
 

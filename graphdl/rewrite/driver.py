@@ -100,6 +100,23 @@ def count_hits(name: str, count: int = 1) -> None:
         counter[name] += count
 
 
+_fruitless: ContextVar[dict[int, set[Node]] | None] = ContextVar("fruitless", default=None)
+
+
+@contextmanager
+def remembering_failures() -> Iterator[None]:
+    """Inside, a node that no rule of a set fits is not tried with that set again.
+
+    Nodes never change, and a rule sees nothing but a node and what it is computed from, so the
+    answer stays. Requires that all graphs rewritten inside have the same inputs.
+    """
+    token = _fruitless.set({})
+    try:
+        yield
+    finally:
+        _fruitless.reset(token)
+
+
 def apply_rules(graph: Graph, rules: Sequence[Rule]) -> tuple[Graph, dict[str, int]]:
     """`graph` with `rules` applied until none fits, and the number of times each one did.
 
@@ -107,7 +124,9 @@ def apply_rules(graph: Graph, rules: Sequence[Rule]) -> tuple[Graph, dict[str, i
     comes back when nothing matched. Raises InternalError for a rule that changes a type, and for
     rules that undo each other.
     """
-    rewriter = _Rewriter(_index(tuple(rules), settings().disable))
+    index = _index(tuple(rules), settings().disable)
+    known = _fruitless.get()
+    rewriter = _Rewriter(index, set() if known is None else known.setdefault(id(index), set()))
     result = rewriter.graph(graph)
     for name, count in rewriter.hits.items():
         count_hits(name, count)
@@ -154,6 +173,7 @@ def _can_match(needed: tuple[Op | None, ...] | None, operands: tuple[Tensor, ...
 @dataclass(slots=True)
 class _Rewriter:
     index: Mapping[Op, Candidates]
+    fruitless: set[Node]
     hits: Counter[str] = field(default_factory=Counter)
     regions: dict[int, tuple[Graph, Graph]] = field(default_factory=dict)
     walked: int = 0
@@ -185,6 +205,7 @@ class _Walk:
 
     def nodes(self, order: Sequence[Node], chain: tuple[str, ...]) -> None:
         changed, index, settled = self.changed, self.rewriter.index, self.settled
+        fruitless = self.rewriter.fruitless
         for node in order:
             current = node
             if changed and any((id(t.node), t.index) in changed for t in node.operands):
@@ -196,7 +217,11 @@ class _Walk:
                 if regions is not node.regions:
                     current = replace(current, regions=regions)
             candidates = index.get(current.op)
-            found = None if candidates is None else self.attempt(current, candidates, chain)
+            found = None
+            if candidates is not None and current not in fruitless:
+                found = self.attempt(current, candidates, chain)
+                if found is None:
+                    fruitless.add(current)
             if found is not None:
                 self.record(node, current, (found,))
             else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.op import OpKind
-from graphdl.ops.movement import broadcast_in_dim, concatenate, pad
+from graphdl.ops.movement import broadcast_in_dim, concatenate, pad, transpose
 from graphdl.ops.windows import windows
 from graphdl.schedule.accesses import Index, operand_accesses, stored_base
 from graphdl.schedule.costs import is_pointwise, node_cost
@@ -103,6 +103,9 @@ def _want_operands(marks: Marks, node: Node) -> None:
         case OpKind.CONTRACTION:
             for operand in node.operands:
                 _want_contraction_operand(marks, operand)
+            left, right = node.operands
+            if left.node.op is windows and right.node.op is transpose:
+                _want(marks, right)  # read once per window, in the order of the sum
         case OpKind.SCATTER:
             _want(marks, node.operands[0])
         case OpKind.EFFECT | OpKind.REGION:

@@ -63,7 +63,9 @@ def _difference(
     left, right, *moved = (widen(x).astype(np.float64) for x in (wanted, found, *perturbed))
     with np.errstate(all="ignore"):
         spread = np.max([np.abs(other - left) for other in moved], axis=0, initial=0)
-        allowed = 30 * spread + 8 * UNITS[dtype.name] * np.abs(left) + 30 * LEAST[dtype.name]
+        widest = np.max(spread, initial=0, where=np.isfinite(spread))
+        allowed = 30 * spread + 0.05 * widest + 8 * UNITS[dtype.name] * np.abs(left)
+        allowed = allowed + 30 * LEAST[dtype.name]
         is_wrong = np.isfinite(left) & np.isfinite(spread) & ~(np.abs(left - right) <= allowed)
     if not is_wrong.any():
         return None
@@ -111,7 +113,7 @@ def _with_errors(graph: Graph, seed: int) -> Graph:
         def compute(*arrays: Array, **attributes: Any) -> Array:
             exact = np.asarray(reference(*arrays, **attributes))
             wide = widen(exact).astype(np.float64)
-            errors = rng.uniform(-1, 1, exact.shape)
+            errors = rng.uniform(0.5, 1, exact.shape) * rng.choice((-1, 1), exact.shape)
             with np.errstate(all="ignore"):
                 wide = wide * (1 + UNITS[dtype.name] * errors) + LEAST[dtype.name] * errors
                 return widen_back(wide, exact)

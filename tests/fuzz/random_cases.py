@@ -107,7 +107,7 @@ def _finish(builder: Builder) -> Case:
     training = builder.flip()
     graph = Graph(tuple(builder.inputs), tuple(outputs), updates)
     graph = with_state_writes(graph, training)
-    calls = tuple(_call(builder, graph) for _ in range(3 if builder.names else 1))
+    calls = tuple(_call(builder, graph) for _ in range(3))
     return Case(graph, tuple(builder.variables), calls, training, builder.integer(0, 2**16))
 
 

@@ -31,6 +31,7 @@ Arrays = list[Array]
 SPECIAL = (
     0.0, -0.0, 1.0, -1.0, np.nan, np.inf, np.nan, -np.inf, 1e-30, -0.5, 2.0, 3e38, 1e-42, 65504.0,
 )  # fmt: skip
+KINDS = ("special", "halves", "normal")
 
 
 class Refused(Exception):
@@ -66,12 +67,13 @@ class Result:
 
 
 def make_data(case: Case, sizes: dict[Symbol, int], number: int, *, is_tame: bool = False) -> Data:
-    """Random numbers for a call; special ones among them in every other call."""
+    """Random numbers for a call: with special ones, multiples of a half (which are often equal), or
+    from a normal distribution."""
     rng = np.random.default_rng([case.seed, number])
-    has_special = number % 2 == 0 and not is_tame
+    kind = "normal" if is_tame else KINDS[number % len(KINDS)]
 
     def numbers(dtype: DType, shape: Sequence[Any]) -> Array:
-        return random_numbers(rng, dtype, [evaluate(s, sizes) for s in shape], has_special)
+        return random_numbers(rng, dtype, [evaluate(s, sizes) for s in shape], kind)
 
     inputs = [numbers(tensor.dtype, tensor.shape) for tensor in case.graph.inputs]
     storages = {variable.storage: variable for variable in case.variables}
@@ -94,7 +96,7 @@ def _first_value(storage: VariableStorage) -> Array:
 
 
 def random_numbers(
-    rng: np.random.Generator, dtype: DType, shape: Sequence[int], has_special: bool
+    rng: np.random.Generator, dtype: DType, shape: Sequence[int], kind: str
 ) -> Array:
     """Numbers of a dtype: floats near 0, integers small or over their whole range."""
     if dtype.is_bool:
@@ -102,12 +104,14 @@ def random_numbers(
     if dtype.is_integer:
         limits = np.iinfo(dtype.numpy)
         small = np.asarray(rng.integers(max(limits.min, -4), 7, shape)).astype(dtype.numpy)
-        if not has_special:
+        if kind != "special":
             return small
         wide = rng.integers(limits.min, limits.max, shape, dtype.numpy, endpoint=True)
         return np.where(rng.random(shape) < 0.3, wide, small)
     array = np.asarray(rng.standard_normal(shape) * 2)
-    if has_special:
+    if kind == "halves":
+        array = np.round(2 * array) / 2
+    if kind == "special":
         array = np.where(rng.random(shape) < 0.5, rng.choice(SPECIAL, shape), array)
     return convert(array, dtype)
 

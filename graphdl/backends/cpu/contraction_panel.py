@@ -1,12 +1,12 @@
-"""The functions that all contractions of one dtype share: products of a strip and of a panel, and
-packers.
+"""The products that all contractions of one dtype share, of a panel, of a row and of a strip.
 
     panel(a, b, c, rows, columns, depth, a_row, a_depth, b_row, c_row, accumulate)
 
 adds a[rows, depth] times b[depth, columns] to c[rows, columns] when `accumulate` is not 0, and
-replaces c otherwise; `columns` is at most one panel, and less than that runs vector by vector. Depth ascends, with one accumulator per element,
-so every way of cutting a contraction into panels gives the same bits. The register tile is
-`block_rows` x `block_vectors` vectors; the last rows run in tiles of half the height, and so on.
+replaces c otherwise. `columns` is at most one panel; less than one runs vector by vector. Depth
+ascends, with one accumulator per element, so every way of cutting a contraction into panels gives
+the same bits. The register tile is `block_rows` x `block_vectors` vectors; the last rows run in
+tiles of half the height, and so on.
 """
 
 from __future__ import annotations
@@ -14,6 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 
+from graphdl.backends.cpu.contraction_packers import (
+    column_packer,
+    flat_view,
+    panel_columns,
+    row_packer,
+    strip_copier,
+    strip_packer_name,
+    strip_pitch,
+    strip_transposer,
+)
 from graphdl.backends.cpu.generate import generate
 from graphdl.backends.cpu.target import CpuTarget
 from graphdl.kernel.nodes import (
@@ -52,11 +62,6 @@ _ACCUMULATE = Symbol("accumulate")
 _ROW, _LANE, _STEP, _LEFT = Symbol("row"), Symbol("lane"), Symbol("step"), Symbol("left")
 
 
-def panel_columns(dtype: DType, target: CpuTarget) -> int:
-    """Columns of one panel."""
-    return target.block_vectors * target.lanes(dtype.bits)
-
-
 def panel_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
     """The panel product's symbol."""
     rounding = "exact" if numerics == "exact" else "fused"
@@ -66,16 +71,6 @@ def panel_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
 def row_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
     """The row product's symbol."""
     return panel_name(dtype, target, numerics).replace("panel", "row")
-
-
-def packer_name(dtype: DType, is_transposed: bool) -> str:
-    """A packer's symbol."""
-    return f"graphdl_pack_{'columns' if is_transposed else 'rows'}_{dtype}"
-
-
-def strip_packer_name(dtype: DType, is_transposed: bool) -> str:
-    """A strip packer's symbol."""
-    return f"graphdl_pack_strip_{'rows' if is_transposed else 'columns'}_{dtype}"
 
 
 def strip_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
@@ -111,28 +106,14 @@ def strip_functions(dtype: DType, target: CpuTarget, numerics: str) -> tuple[str
     return (strip_name(*key), panel_name(*key), row_name(*key), *packers)
 
 
-def strip_pitch(dtype: DType, target: CpuTarget) -> int:
-    """Elements from one step of depth to the next in a packed strip of rows."""
-    lanes = strip_lanes(dtype, target)
-    return (target.block_rows + lanes - 1) // lanes * lanes
-
-
-def strip_lanes(dtype: DType, target: CpuTarget) -> int:
-    """Lanes of the squares that a strip is packed in: no wider than the strip."""
-    return min(target.lanes(dtype.bits), 8)
-
-
-def _view(name: str, dtype: DType, access: Access) -> Buffer:
-    return Buffer(name, dtype, (Symbol(f"length_{name}"),), Space.ARGUMENT, access)
-
-
 # The strip product --------------------------------------------------------------------------------
 
 
 def strip_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
-    """strip(a, b, c, packed, rows, columns, depth, a_row, a_depth, b_row, b_column, c_row, accumulate):
-    one register tile of rows times any number of panels, `b_column` elements apart per column. Rows
-    that meet several panels are packed first, if they are contiguous in one direction."""
+    """strip(a, b, c, packed, rows, columns, depth, a_row, a_depth, b_row, b_column, c_row,
+    accumulate): one register tile of rows times any number of panels, `b_column` elements apart per
+    column. Rows that meet several panels are packed first, if they are contiguous in one direction.
+    """
     width = panel_columns(dtype, target)
     several = (
         Comparison(PACKED_PANELS * width, "<", _COLUMNS),
@@ -150,7 +131,7 @@ def strip_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
     )
     in_place = (_panel_calls(dtype, target, numerics, "a", _A_ROW, _A_DEPTH),)
     sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _B_COLUMN, _C_ROW, _ACCUMULATE)
-    buffers = (*_operands(dtype), _view("packed", dtype, Access.WRITE))
+    buffers = (*_operands(dtype), flat_view("packed", dtype, Access.WRITE))
     single = (Comparison(_ROWS, "==", 1), Comparison(_B_COLUMN, "==", 1))
     row_sizes = (_COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
     row = CallFunction(row_name(dtype, target, numerics), row_sizes, (("a", 0), ("b", 0), ("c", 0)))
@@ -163,8 +144,9 @@ def _panel_calls(
 ) -> Statement:
     width = panel_columns(dtype, target)
     sizes = (
-        _ROWS, minimum(width, _COLUMNS - _LEFT), _DEPTH, a_row, a_depth, _B_ROW, _C_ROW, _ACCUMULATE,
-    )  # fmt: skip
+        *(_ROWS, minimum(width, _COLUMNS - _LEFT), _DEPTH),
+        *(a_row, a_depth, _B_ROW, _C_ROW, _ACCUMULATE),
+    )
     views = ((left, 0), ("b", _LEFT * _B_COLUMN), ("c", _LEFT))
     call = CallFunction(panel_name(dtype, target, numerics), sizes, views)
     return Loop(_LEFT, 0, _COLUMNS, width, LoopKind.SERIAL, (call,))
@@ -187,9 +169,9 @@ def panel_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
 
 def _operands(dtype: DType) -> tuple[Buffer, ...]:
     return (
-        _view("a", dtype, Access.READ),
-        _view("b", dtype, Access.READ),
-        _view("c", dtype, Access.UPDATE),
+        flat_view("a", dtype, Access.READ),
+        flat_view("b", dtype, Access.READ),
+        flat_view("c", dtype, Access.UPDATE),
     )
 
 
@@ -299,101 +281,3 @@ def row_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
     )
     sizes = (_COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
     return Kernel(row_name(dtype, target, numerics), sizes, _operands(dtype), body)
-
-
-# Packers ------------------------------------------------------------------------------------------
-
-
-def row_packer(dtype: DType, target: CpuTarget) -> Kernel:
-    """pack(source, panel, columns, depth, source_row): rows of `columns` contiguous elements to
-    consecutive panels of `depth` rows each, zero behind the last column. Whole rows are read at once,
-    so that the processor sees streams."""
-    lanes, width = target.lanes(dtype.bits), panel_columns(dtype, target)
-    source_row, left = Symbol("source_row"), _LEFT
-
-    def copy(is_full: bool) -> Body:
-        body: Body = ()
-        for start in range(0, width, lanes):
-            mask = () if is_full else (Comparison(left + start + _LANE, "<", _COLUMNS),)
-            value = Load("source", (_STEP * source_row + left + start + _LANE,), dtype, mask)
-            store = Store("panel", (left * _DEPTH + _STEP * width + start + _LANE,), value)
-            body += (Loop(_LANE, 0, lanes, 1, LoopKind.VECTOR, (store,)),)
-        return body
-
-    choose = If((Comparison(left + width, "<=", _COLUMNS),), copy(True), copy(False))
-    panels = Loop(left, 0, _COLUMNS, width, LoopKind.SERIAL, (choose,))
-    return _packer(
-        dtype, False, source_row, (Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, (panels,)),)
-    )
-
-
-def column_packer(dtype: DType, target: CpuTarget) -> Kernel:
-    """pack(source, panel, columns, depth, source_column): columns of `depth` contiguous elements to
-    the rows of one panel, in squares that are transposed in registers. Panel rows up to the next
-    whole square are written; columns behind the last one hold copies of it."""
-    lanes, vectors = target.lanes(dtype.bits), target.block_vectors
-    width, source_column = lanes * vectors, Symbol("source_column")
-    square = Buffer("square", dtype, (lanes, lanes), Space.REGISTER)
-    left, column = _LEFT, Symbol("column")
-    source = minimum(left + column, _COLUMNS - 1) * source_column + _STEP + _LANE
-    value = Load("source", (source,), dtype, (Comparison(_STEP + _LANE, "<", _DEPTH),))
-    target_place = ((_STEP + column) * width + left + _LANE,)
-    copies = (
-        Store("square", (column, _LANE), value),
-        Store("panel", target_place, Load("square", (_LANE, column), dtype)),
-    )
-    body = (Allocate(square), *(_each_column(column, lanes, copy) for copy in copies))
-    squares = Loop(_STEP, 0, _DEPTH, lanes, LoopKind.SERIAL, body)
-    blocks = Loop(left, 0, width, lanes, LoopKind.SERIAL, (squares,))
-    return _packer(dtype, True, source_column, (blocks,))
-
-
-def strip_transposer(dtype: DType, target: CpuTarget) -> Kernel:
-    """pack(source, strip, rows, depth, source_row): up to one register tile of rows, each of `depth`
-    contiguous elements, so that the elements of one step stand together. Rows behind the last one
-    hold copies of it; steps up to the next whole square are written."""
-    lanes, pitch = strip_lanes(dtype, target), strip_pitch(dtype, target)
-    square = Buffer("square", dtype, (lanes, lanes), Space.REGISTER)
-    top, row, source_row = Symbol("top"), Symbol("row"), Symbol("source_row")
-    source = minimum(top + row, _ROWS - 1) * source_row + _STEP + _LANE
-    value = Load("source", (source,), dtype, (Comparison(_STEP + _LANE, "<", _DEPTH),))
-    place = ((_STEP + row) * pitch + top + _LANE,)
-    copies = (
-        Store("square", (row, _LANE), value),
-        Store("strip", place, Load("square", (_LANE, row), dtype)),
-    )
-    body = (Allocate(square), *(_each_column(row, lanes, copy) for copy in copies))
-    blocks = Loop(top, 0, pitch, lanes, LoopKind.SERIAL, body)
-    squares = Loop(_STEP, 0, _DEPTH, lanes, LoopKind.SERIAL, (blocks,))
-    return _strip_packer(dtype, True, source_row, (squares,))
-
-
-def strip_copier(dtype: DType, target: CpuTarget) -> Kernel:
-    """pack(source, strip, rows, depth, source_step): the same for rows that are contiguous at every
-    step of depth."""
-    lanes, pitch = strip_lanes(dtype, target), strip_pitch(dtype, target)
-    source_step = Symbol("source_step")
-    body: Body = ()
-    for top in range(0, pitch, lanes):
-        mask = (Comparison(top + _LANE, "<", _ROWS),)
-        value = Load("source", (_STEP * source_step + top + _LANE,), dtype, mask)
-        store = Store("strip", (_STEP * pitch + top + _LANE,), value)
-        body += (Loop(_LANE, 0, lanes, 1, LoopKind.VECTOR, (store,)),)
-    loop = Loop(_STEP, 0, _DEPTH, 1, LoopKind.SERIAL, body)
-    return _strip_packer(dtype, False, source_step, (loop,))
-
-
-def _strip_packer(dtype: DType, is_transposed: bool, stride: Symbol, body: Body) -> Kernel:
-    buffers = (_view("source", dtype, Access.READ), _view("strip", dtype, Access.WRITE))
-    return Kernel(strip_packer_name(dtype, is_transposed), (_ROWS, _DEPTH, stride), buffers, body)
-
-
-def _each_column(column: Symbol, lanes: int, statement: Statement) -> Statement:
-    vector = Loop(_LANE, 0, lanes, 1, LoopKind.VECTOR, (statement,))
-    return Loop(column, 0, lanes, 1, LoopKind.UNROLL, (vector,))
-
-
-def _packer(dtype: DType, is_transposed: bool, stride: Symbol, body: Body) -> Kernel:
-    buffers = (_view("source", dtype, Access.READ), _view("panel", dtype, Access.WRITE))
-    sizes = (_COLUMNS, _DEPTH, stride)
-    return Kernel(packer_name(dtype, is_transposed), sizes, buffers, body)

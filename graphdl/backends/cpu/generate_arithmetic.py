@@ -15,8 +15,9 @@ from graphdl.backends.cpu.generate_lanes import splat
 from graphdl.typesystem.dtype import DType, Kind, bool_, float32, float64, uint8
 
 MEMORY_TYPES = {
-    "bool": "i8", "int8": "i8", "uint8": "i8", "int16": "i16", "uint16": "i16", "int32": "i32", "uint32": "i32",
-    "int64": "i64", "uint64": "i64", "float16": "i16", "bfloat16": "i16", "float32": "float", "float64": "double",
+    "bool": "i8", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
+    "uint8": "i8", "uint16": "i16", "uint32": "i32", "uint64": "i64",
+    "float16": "i16", "bfloat16": "i16", "float32": "float", "float64": "double",
 }  # fmt: skip
 """LLVM's type of an element in memory. 16-bit floats travel as their bits."""
 
@@ -403,7 +404,8 @@ class Arithmetic:
 
 
 _FLOAT_INTRINSICS = {
-    "abs": "fabs", "floor": "floor", "ceil": "ceil", "round": "roundeven", "trunc": "trunc", "sqrt": "sqrt",
+    "abs": "fabs", "sqrt": "sqrt",
+    "floor": "floor", "ceil": "ceil", "round": "roundeven", "trunc": "trunc",
 }  # fmt: skip
 _FLOAT_INSTRUCTIONS = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
 _INTEGER_INSTRUCTIONS = {

@@ -285,7 +285,7 @@ class Indices:
         return name
 
     def _divide(self, left: Size, right: Size, depth: int, operation: str) -> str:
-        """Floor division or remainder; a zero divisor (of a loop that never runs) gives any number."""
+        """Floor division or remainder. The divisor 0, of a loop that never runs, gives anything."""
         code, above = self.code, self.scalar(left)
         if isinstance(right, int) and right > 0 and right & (right - 1) == 0:
             if operation == "rem":

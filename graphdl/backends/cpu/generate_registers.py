@@ -36,7 +36,7 @@ Key = tuple[str, int]
 
 @dataclass(slots=True)
 class Registers:
-    """What each part of each register buffer holds now. `lanes` is the width of a buffer's parts."""
+    """What each part of each register buffer holds now; `lanes` is the width of the parts."""
 
     lanes: dict[str, int]
     values: dict[Key, Emitted] = field(default_factory=dict)

@@ -172,7 +172,7 @@ class Statements:
         self.code.run(self.code.call("void", call.name, operands))
 
     def _fold(self, fold: Fold) -> None:
-        """Halving tree over LANES partials, in vectors of the target's width as long as they last."""
+        """Halving tree over LANES partials, in the target's vectors as long as they last."""
         parts = self._partials(fold.buffer)
         while len(parts) > 1:
             half = len(parts) // 2
@@ -208,9 +208,8 @@ class Statements:
         halves = []
         for start in (0, half):
             order = ", ".join(f"i32 {lane}" for lane in range(start, start + half))
-            text = self.code.emit(
-                f"shufflevector {value.type} {value.text}, {value.type} poison, <{half} x i32> <{order}>"
-            )
+            vectors = f"{value.type} {value.text}, {value.type} poison"
+            text = self.code.emit(f"shufflevector {vectors}, <{half} x i32> <{order}>")
             halves.append(Emitted(text, value.dtype, half))
         return halves[0], halves[1]
 

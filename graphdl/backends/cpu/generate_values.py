@@ -48,6 +48,15 @@ class Values:
                 return self.names[name]
             case Load():
                 return self.memory.load(value)
+            case Condition(comparisons):
+                text, lanes = self.indices.condition(comparisons)
+                return Emitted(text, bool_, lanes)
+            case IndexValue():
+                return self._index_value(value)
+        return self._operation(value)
+
+    def _operation(self, value: Value) -> Emitted:
+        match value:
             case Binary(op, left, right):
                 return self.arithmetic.binary(op, self.emit(left), self.emit(right))
             case Unary(op, operand):
@@ -60,10 +69,6 @@ class Values:
                 return self.arithmetic.cast(self.emit(operand), dtype)
             case Bitcast(operand, dtype):
                 return self.arithmetic.bitcast(self.emit(operand), dtype)
-            case Condition(comparisons):
-                return Emitted(*_reordered(self.indices.condition(comparisons)))
-            case IndexValue():
-                return self._index_value(value)
         raise AssertionError(f"not a value: {value!r}")
 
     def _index_value(self, value: IndexValue) -> Emitted:
@@ -86,11 +91,6 @@ class Values:
         wide = self.arithmetic.widen(base, lanes)
         text = self.code.emit(f"add {vector_type(type_, lanes)} {wide.text}, <{steps}>")
         return Emitted(text, dtype, lanes)
-
-
-def _reordered(condition: tuple[str, int]) -> tuple[str, DType, int]:
-    text, lanes = condition
-    return text, bool_, lanes
 
 
 def _wrapped(value: int, bits: int) -> int:

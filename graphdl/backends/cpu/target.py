@@ -1,4 +1,4 @@
-"""CPU targets: what the host or a target string offers, and the table of tile shapes per vector width."""
+"""CPU targets: what the host or a target string offers, and the tile shape of each width."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class CpuTarget:
     """A processor to compile for.
 
     `name` and `features` are LLVM's; `vector_bits` is the width that recipes tile for;
-    `block_rows` x `block_vectors` is the register tile of a contraction (rows x vectors of columns).
+    `block_rows` x `block_vectors` is the register tile of a contraction, in vectors of columns.
     """
 
     name: str

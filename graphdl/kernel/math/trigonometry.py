@@ -18,7 +18,7 @@ from graphdl.kernel.nodes import Value
 @dataclass(frozen=True, slots=True)
 class _Tables:
     """`pi` in three parts. sin(r) is r + r**3 * sine(r**2) up to pi / 2; tan(r) likewise up to
-    pi / 4. The last bits of the float32 sine were searched for the smallest error near pi / 2."""
+    pi / 4. The last bits of the float32 sine were searched for small errors near pi / 2."""
 
     pi: tuple[float, float, float]
     sine: tuple[float, ...]
@@ -72,7 +72,6 @@ _DOUBLE = _Tables(
     ),
 )
 _PI = 3.141592653589793
-_BOUND = 1.6  # a little more than pi / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +97,10 @@ def _sine_of_turns(e: Emitter, x: Value, n: Value, bits: Value) -> Value:
     pi = _tables(e).pi
     r = e.fma(n, -pi[1], e.fma(n, -pi[0], x))
     r = e.share(e.fma(n, -pi[2], r))
-    r = e.share(e.at_most(r, _BOUND))
-    r = e.share(e.at_least(r, -_BOUND))
     square = e.share(e.multiply(r, r))
     cube = e.multiply(square, r)
-    result = e.fma(cube, e.polynomial(square, _tables(e).sine), r)
+    result = e.share(e.fma(cube, e.polynomial(square, _tables(e).sine), r))
+    result = e.share(e.at_least(e.share(e.at_most(result, 1.0)), -1.0))
     return e.flip_sign(result, e.shift_left(bits, e.format.dtype.bits - 1))
 
 

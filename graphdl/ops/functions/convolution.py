@@ -123,7 +123,7 @@ def _convolve(
             hint=f"the kernel's axes are ({'window, ' * rank}input channels / groups, output)",
         )
     padded = pad_space(image, padding_widths(op, padding, image.shape[1:-1], form))
-    result = correlate(space_windows(op, padded, form), weights, rank, groups)
+    result = correlate(space_windows(op, _split(padded, groups), form), weights, rank, groups)
     return spatial_output(_add_bias(op, result, bias), data_format)
 
 
@@ -149,8 +149,17 @@ def _require_groups(op: str, groups: object, channels: Size, lines: tuple[str, .
         )
 
 
+def _split(image: Tensor, groups: int) -> Tensor:
+    """The channels as (groups, channels of a group), before windows are taken: a view."""
+    if groups == 1:
+        return image
+    shape = (*image.shape[:-1], groups, image.shape[-1] // groups)
+    split: Tensor = movement.reshape(image, shape=shape)
+    return split
+
+
 def correlate(slid: Tensor, kernel: Tensor, rank: int, groups: int) -> Tensor:
-    """Windows (batch, places, window, in) times a kernel (window, in / groups, out)."""
+    """Windows (batch, places, window, [groups,] in) times a kernel (window, in / groups, out)."""
     inside = tuple(range(rank + 1, 2 * rank + 1))
     if groups == 1:
         plain: Tensor = contraction.dot_general(
@@ -166,9 +175,8 @@ def correlate(slid: Tensor, kernel: Tensor, rank: int, groups: int) -> Tensor:
     split = movement.reshape(kernel, shape=(*kernel.shape[: rank + 1], groups, each))
     if inputs == 1:
         return _correlate_depthwise(slid, split, rank)
-    grouped = movement.reshape(slid, shape=(*slid.shape[:-1], groups, inputs))
     product: Tensor = contraction.dot_general(
-        grouped,
+        slid,
         split,
         lhs_contract=(*inside, 2 * rank + 2),
         rhs_contract=tuple(range(rank + 1)),
@@ -184,9 +192,9 @@ def _correlate_depthwise(slid: Tensor, kernel: Tensor, rank: int) -> Tensor:
     `kernel` is (window, 1, groups, outputs of a group).
     """
     groups, each = kernel.shape[-2:]
-    shape = (*slid.shape, each)
+    shape = (*slid.shape[:-1], each)
     left = movement.broadcast_in_dim(
-        slid, shape=shape, broadcast_dimensions=tuple(range(len(shape) - 1))
+        slid, shape=shape, broadcast_dimensions=tuple(range(len(shape)))
     )
     flat = movement.reshape(kernel, shape=(*kernel.shape[:rank], groups, each))
     right = movement.broadcast_in_dim(
@@ -323,14 +331,19 @@ def _transpose(
             details=lines,
             hint=f"the kernel's axes are ({'window, ' * rank}output channels / groups, input)",
         )
-    slid = _slide_transposed(op, image, form, padding, output_padding)
+    slid = _slide_transposed(op, image, form, padding, output_padding, groups)
     flipped = movement.reverse(weights, axes=tuple(range(rank)))
     result = _correlate_transposed(slid, flipped, rank, groups)
     return spatial_output(_add_bias(op, result, bias), data_format)
 
 
 def _slide_transposed(
-    op: str, image: Tensor, form: Sliding, padding: Padding, output_padding: Steps | None
+    op: str,
+    image: Tensor,
+    form: Sliding,
+    padding: Padding,
+    output_padding: Steps | None,
+    groups: int,
 ) -> Tensor:
     """Windows over the input with zeros between and around its elements."""
     rank = len(form.sizes)
@@ -343,7 +356,7 @@ def _slide_transposed(
     whole = extend(image, tuple(low), tuple(shape))
     starts = (0, *(before for before, _ in widths), 0)
     cut = movement.slice_(whole, starts=starts, stops=tuple(shape), steps=(1,) * whole.ndim)
-    return space_windows(op, cut, Sliding(form.sizes, (1,) * rank, form.dilations))
+    return space_windows(op, _split(cut, groups), Sliding(form.sizes, (1,) * rank, form.dilations))
 
 
 def _transposed_lengths(
@@ -373,28 +386,21 @@ def _transposed_lengths(
 
 
 def _correlate_transposed(slid: Tensor, kernel: Tensor, rank: int, groups: int) -> Tensor:
-    """Windows (batch, places, window, in) times a kernel (window, out / groups, in)."""
+    """Windows (batch, places, window, [groups,] in) times a kernel (window, out / groups, in)."""
     inside = tuple(range(rank + 1, 2 * rank + 1))
     if groups == 1:
-        plain: Tensor = contraction.dot_general(
-            slid,
-            kernel,
-            lhs_contract=(*inside, 2 * rank + 1),
-            rhs_contract=(*range(rank), rank + 1),
-            lhs_batch=(),
-            rhs_batch=(),
-        )
-        return plain
+        ordered = permute_dims(kernel, (*range(rank), rank + 1, rank))
+        return correlate(slid, ordered, rank, 1)
     outputs, inputs = kernel.shape[rank], kernel.shape[rank + 1] // groups
-    grouped = movement.reshape(slid, shape=(*slid.shape[:-1], groups, inputs))
     split = movement.reshape(kernel, shape=(*kernel.shape[:rank], outputs, groups, inputs))
+    ordered = permute_dims(split, (rank + 1, *range(rank), rank + 2, rank))
     product: Tensor = contraction.dot_general(
-        grouped,
-        split,
+        slid,
+        ordered,
         lhs_contract=(*inside, 2 * rank + 2),
-        rhs_contract=(*range(rank), rank + 2),
+        rhs_contract=tuple(range(1, rank + 2)),
         lhs_batch=(2 * rank + 1,),
-        rhs_batch=(rank + 1,),
+        rhs_batch=(0,),
     )
     return _join_groups(product)
 

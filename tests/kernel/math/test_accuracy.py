@@ -87,9 +87,12 @@ def test_special_values(name: str, dtype: DType) -> None:
 
 @pytest.mark.parametrize("dtype", LIMITS, ids=str)
 @pytest.mark.parametrize("name", ["sin", "cos"])
-def test_far_out_sines_stay_within_their_bounds(name: str, dtype: DType) -> None:
+def test_sines_stay_within_their_bounds(name: str, dtype: DType) -> None:
     far = np.array([1e8, 1e20, 3e38, -7e30], dtype.numpy)
-    assert (np.abs(expanded_function(name, dtype)(far)) <= 1).all()
+    peaks = (np.arange(20_000) * (np.pi / 2)).astype(dtype.numpy)
+    near = np.linspace(-1e-3, 1e-3, 20_000).astype(dtype.numpy)
+    everything = np.concatenate([far, peaks, near, near + dtype.numpy.type(np.pi / 2)])
+    assert (np.abs(expanded_function(name, dtype)(everything)) <= 1).all()
 
 
 def test_a_wrong_coefficient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
