@@ -85,6 +85,13 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.creation import variable as variable
     from graphdl.ops.functions.creation import zeros as zeros
     from graphdl.ops.functions.creation import zeros_like as zeros_like
+    from graphdl.ops.functions.cumulative import cumlogsumexp as cumlogsumexp
+    from graphdl.ops.functions.cumulative import cummax as cummax
+    from graphdl.ops.functions.cumulative import cummin as cummin
+    from graphdl.ops.functions.cumulative import cumprod as cumprod
+    from graphdl.ops.functions.cumulative import cumsum as cumsum
+    from graphdl.ops.functions.cumulative import cumulative_prod as cumulative_prod
+    from graphdl.ops.functions.cumulative import cumulative_sum as cumulative_sum
     from graphdl.ops.functions.effect import check as check
     from graphdl.ops.functions.effect import named as named
     from graphdl.ops.functions.effect import print as print
@@ -180,7 +187,6 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.reduction import argmax as argmax
     from graphdl.ops.functions.reduction import argmin as argmin
     from graphdl.ops.functions.reduction import count_nonzero as count_nonzero
-    from graphdl.ops.functions.reduction import cumulative_sum as cumulative_sum
     from graphdl.ops.functions.reduction import logsumexp as logsumexp
     from graphdl.ops.functions.reduction import max as max
     from graphdl.ops.functions.reduction import mean as mean
@@ -242,6 +248,9 @@ _HOMES: dict[str, str] = {
             "arange constant eye full full_like is_training linspace ones ones_like placeholder "
             "tri tril triu variable zeros zeros_like"
         ),
+        "graphdl.ops.functions.cumulative": (
+            "cumlogsumexp cummax cummin cumprod cumsum cumulative_prod cumulative_sum"
+        ),
         "graphdl.ops.functions.effect": "check named print",
         "graphdl.ops.functions.einsum": "einsum",
         "graphdl.ops.functions.elementwise": (
@@ -263,8 +272,7 @@ _HOMES: dict[str, str] = {
             "unstack"
         ),
         "graphdl.ops.functions.reduction": (
-            "all any argmax argmin count_nonzero cumulative_sum logsumexp max mean min prod std "
-            "sum var"
+            "all any argmax argmin count_nonzero logsumexp max mean min prod std sum var"
         ),
         "graphdl.ops.state": "Variable",
         "graphdl.runtime.artifact": "load",

@@ -1,4 +1,4 @@
-"""Derivatives of reductions and scans."""
+"""Derivatives of reductions."""
 
 from __future__ import annotations
 
@@ -55,10 +55,3 @@ def reduce_prod_vjp(node: Node, cotangents: Cotangents) -> Contributions:
     elsewhere = spread(select(no_zero, product, zeros_like(product)), x, axes)
     others = select(is_zero, at_zeros, divide(elsewhere, without_zeros))
     return (multiply(spread(cotangents[0], x, axes), others),)
-
-
-@vjp_rule(ops.cumulative_sum)
-def cumulative_sum_vjp(node: Node, cotangents: Cotangents) -> Contributions:
-    """The cumulative sum of g from the other end."""
-    axis, is_reverse = node.attributes["axis"], node.attributes.get("reverse", False)
-    return (ops.cumulative_sum(cotangents[0], axis=axis, reverse=not is_reverse),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphdl.autodiff import (
     contraction,
+    cumulative,
     effect,
     elementwise,
     indexing,
@@ -14,7 +15,9 @@ from graphdl.autodiff import (
 )
 from graphdl.autodiff.rules import RULES
 
-FAMILIES = (elementwise, reduction, contraction, movement, indexing, effect, regions, windows)
+FAMILIES = (
+    elementwise, reduction, cumulative, contraction, movement, indexing, effect, regions, windows,
+)  # fmt: skip
 """The files that hold derivative rules."""
 
 __all__ = ["FAMILIES", "RULES"]

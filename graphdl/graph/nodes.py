@@ -20,7 +20,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NoReturn, Protocol
 
 from graphdl.errors import UserError
@@ -456,6 +456,7 @@ class Graph:
     outputs: tuple[Tensor, ...]
     updates: tuple[Update, ...] = ()
     name: str = "graph"
+    _order: list[Node] = field(default_factory=list, init=False, repr=False)
 
     @property
     def roots(self) -> tuple[Tensor, ...]:
@@ -464,7 +465,10 @@ class Graph:
 
     def nodes(self) -> list[Node]:
         """The nodes reachable from the roots, operands first, cut at the inputs."""
-        return topological_order(self.roots, {tensor.key for tensor in self.inputs})
+        if not self._order:
+            cut = {tensor.key for tensor in self.inputs}
+            self._order.extend(topological_order(self.roots, cut))
+        return self._order.copy()
 
 
 def build_node(

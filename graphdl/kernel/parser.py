@@ -214,8 +214,14 @@ class _Reader:
                 assert isinstance(first, If)
                 statements.append(If(first.condition, first.body, self.body(line.children)))
             else:
-                statements.append(self.statement(line))
+                statements.append(self._readable(line))
         return tuple(statements)
+
+    def _readable(self, line: _Line) -> Statement:
+        try:
+            return self.statement(line)
+        except (ValueError, KeyError, TypeError, AssertionError) as error:
+            raise InternalError(f"cannot read {line.text!r} in a kernel") from error
 
     def statement(self, line: _Line) -> Statement:
         word, _, rest = line.text.partition(" ")

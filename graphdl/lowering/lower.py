@@ -10,6 +10,7 @@ from graphdl.graph.op import OpKind
 from graphdl.kernel.nodes import Access, Kernel, Loop, Statement, Store, Sweep
 from graphdl.lowering.contraction import lower_contraction
 from graphdl.lowering.creation import lower_iota, lower_size
+from graphdl.lowering.cumulative import lower_scan
 from graphdl.lowering.elementwise import lower_elementwise
 from graphdl.lowering.emitter import Emitter, Key, ValueRule, without_ones
 from graphdl.lowering.finish import finish
@@ -18,7 +19,7 @@ from graphdl.lowering.loops import lower_elementwise_group
 from graphdl.lowering.lowered import LoweredKernel
 from graphdl.lowering.movement import lower_movement
 from graphdl.lowering.random import lower_random
-from graphdl.lowering.reduction import lower_folds, lower_scan
+from graphdl.lowering.reduction import lower_folds
 from graphdl.schedule.groups import Group, GroupKind
 
 BODIES: dict[GroupKind, Callable[[Emitter], tuple[Statement, ...]]] = {

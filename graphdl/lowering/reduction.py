@@ -1,4 +1,4 @@
-"""Folds: several sweeps over one row in one nest, or one sweep over columns; and running sums.
+"""Folds: several sweeps over one row in one nest, or one sweep over columns.
 
 A row's sweeps run in turn: each folds what earlier ones made possible, and elements that leave the
 row are written in the first sweep that knows them. A dear value that two sweeps need is kept in a
@@ -15,29 +15,22 @@ from graphdl.kernel.nodes import (
     Accumulator,
     Allocate,
     Axis,
-    Binary,
     Buffer,
-    Carry,
-    Constant,
     IndexValue,
-    Loop,
-    LoopKind,
     Order,
     Space,
     Statement,
     Store,
     Sweep,
-    Value,
     Variable,
 )
-from graphdl.lowering.elementwise import is_half, narrow, widen
+from graphdl.lowering.elementwise import narrow, widen
 from graphdl.lowering.emitter import Emitter, Index
 from graphdl.lowering.loops import parallel_nest, store_outputs
 from graphdl.schedule.costs import DEAR, is_pointwise, node_cost
-from graphdl.schedule.groups import Domain, GroupKind
-from graphdl.typesystem.dtype import float32, int64
-from graphdl.typesystem.expression import Size, Symbol
-from graphdl.typesystem.tensor_type import Shape
+from graphdl.schedule.groups import GroupKind
+from graphdl.typesystem.dtype import int64
+from graphdl.typesystem.expression import Symbol
 
 _TWO_NAMES = ("argmax", "argmin")
 
@@ -211,46 +204,3 @@ class _Folds:
         result = narrow(Variable(name, value.dtype), node.result_types[0].dtype)
         emitter = self.emitter
         emitter.know(Tensor(node), self._result_index(node), emitter.let(result))
-
-
-def lower_scan(emitter: Emitter) -> tuple[Statement, ...]:
-    """PARALLEL over the other axes; a SERIAL loop carries the running sum in float32 or wider."""
-    (node,) = emitter.group.anchors
-    domain = emitter.group.domain
-    axis: int = node.attributes["axis"]
-    size = domain.shape[axis]
-    step = Symbol("s0")
-    others = [domain.index[other] for other in domain.kept]
-    emitter.bind_symbols([symbol for symbol in others if isinstance(symbol, Symbol)])
-    dtype = node.result_types[0].dtype
-    wide = float32 if is_half(dtype) else dtype
-    zero: Value = Constant(0.0 if wide.is_floating else 0, wide)
-    if size == 1:
-        _store_scan(emitter, node, zero, 0)
-        return parallel_nest(emitter, domain.kept)
-    carried = Variable(emitter.name("c"), wide)
-    place = size - 1 - step if node.attributes["reverse"] else step
-    with emitter.inner_scope([step]) as inside:
-        running = _store_scan(emitter, node, carried, place)
-    carry = Carry(carried.name, zero, running)
-    loop = Loop(step, 0, size, 1, LoopKind.SERIAL, tuple(inside.statements), (carry,))
-    emitter.scope.statements.append(loop)
-    return parallel_nest(emitter, domain.kept)
-
-
-def _store_scan(emitter: Emitter, node: Node, before: Value, place: Size) -> Value:
-    """Add the element at `place` to the sum of those before it, write what follows from it."""
-    domain = emitter.group.domain
-    index = _scan_index(domain, domain.shape, place)
-    running = emitter.let(Binary("add", before, widen(emitter.value(node.operands[0], index))))
-    emitter.know(Tensor(node), index, emitter.let(narrow(running, node.result_types[0].dtype)))
-    outputs = emitter.group.outputs
-    emitter.store_all([(each, _scan_index(domain, each.shape, place)) for each in outputs])
-    return running
-
-
-def _scan_index(domain: Domain, shape: Shape, place: Size) -> Index:
-    """The index of a tensor in a scan's loops, which stand at `place` on the scanned axis."""
-    index = domain.index_of(shape)
-    assert index is not None
-    return tuple(place if part == domain.index[domain.swept[0]] != 0 else part for part in index)

@@ -1,4 +1,4 @@
-"""Reductions and scans over axes, in a fixed order.
+"""Reductions over axes, in a fixed order.
 
 Points are enumerated row-major over the reduced axes. When the operand's last axis is among them a
 sum or product is INTERLEAVED: point p goes to partial p mod 64, each partial ascending from the
@@ -24,7 +24,7 @@ from graphdl.ops.type_rules import (
     require_axis,
     require_dtype,
 )
-from graphdl.typesystem.arithmetic import is_sixteen_bit_float, widen
+from graphdl.typesystem.arithmetic import widen
 from graphdl.typesystem.dtype import int64
 from graphdl.typesystem.expression import Comparison, Size, product
 from graphdl.typesystem.tensor_type import TensorType
@@ -269,44 +269,7 @@ argmin = Op(
 )
 
 
-def _infer_cumulative_sum(
-    operand: TensorType, *, axis: int, reverse: bool = False
-) -> tuple[TensorType, ...]:
-    """C1: a number. C2: the axis is in range."""
-    require_dtype("cumulative_sum", is_number, operand.dtype)
-    require_axis("cumulative_sum", axis, operand.rank, "C2")
-    return (operand,)
-
-
-def _cumulative_sum(array: Array, *, axis: int, reverse: bool = False) -> Array:
-    wide = np.flip(widen(array), axis) if reverse else widen(array)
-    with np.errstate(all="ignore"):
-        start = np.zeros_like(np.take(wide, [], axis=axis), shape=_with_size(wide.shape, axis, 1))
-        joined = np.concatenate([start, wide], axis=axis)
-        summed = np.add.accumulate(joined, axis=axis, dtype=wide.dtype)
-        result = np.delete(summed, 0, axis=axis)
-    result = np.flip(result, axis) if reverse else result
-    return (
-        result.astype(array.dtype) if is_sixteen_bit_float(array) else np.ascontiguousarray(result)
-    )
-
-
-def _with_size(shape: tuple[int, ...], axis: int, size: int) -> tuple[int, ...]:
-    return (*shape[:axis], size, *shape[axis + 1 :])
-
-
-cumulative_sum = Op(
-    "cumulative_sum",
-    OpKind.CUMULATIVE,
-    _infer_cumulative_sum,
-    _cumulative_sum,
-    "running sums along an axis, ascending from +0, from the end when reverse",
-    identity=0,
-    reducer="add",
-)
-
 OPS: tuple[Op, ...] = (
     reduce_sum, reduce_prod, reduce_max, reduce_min, reduce_and, reduce_or, argmax, argmin,
-    cumulative_sum,
 )  # fmt: skip
-"""Every reduction and scan."""
+"""Every reduction."""

@@ -6,6 +6,7 @@ from graphdl.graph.op import Op
 from graphdl.ops import (
     contraction,
     creation,
+    cumulative,
     effect,
     elementwise,
     indexing,
@@ -18,9 +19,8 @@ from graphdl.ops import (
 )
 
 _FAMILIES = (
-    leaves, elementwise, reduction, contraction, movement, indexing, creation, random, effect,
-    regions,
-    windows,
+    leaves, elementwise, reduction, cumulative, contraction, movement, indexing, creation, random,
+    effect, regions, windows,
 )  # fmt: skip
 
 OPS: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.OPS}

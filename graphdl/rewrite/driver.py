@@ -17,7 +17,7 @@ from typing import Any
 
 from graphdl.config import settings
 from graphdl.errors import InternalError
-from graphdl.graph.nodes import Graph, Node, Tensor, rebuild, replacing, topological_order
+from graphdl.graph.nodes import Graph, Node, Tensor, rebuild, replacing
 from graphdl.graph.op import Op
 from graphdl.graph.printer import text
 from graphdl.graph.rebuild import with_regions, with_roots
@@ -181,7 +181,7 @@ class _Rewriter:
     def graph(self, graph: Graph) -> Graph:
         opaque = {tensor.key for tensor in graph.inputs}
         walk = _Walk(self, opaque)
-        order = topological_order(graph.roots, opaque)
+        order = graph.nodes()
         self.walked += len(order)
         walk.nodes(order, ())
         changed = walk.changed

@@ -14,7 +14,7 @@ from graphdl.autodiff.reverse import grad
 from graphdl.autodiff.trace import remat
 from graphdl.graph.nodes import Tensor
 from graphdl.ops import composite
-from graphdl.ops.functions import contraction, elementwise, movement, reduction
+from graphdl.ops.functions import contraction, cumulative, elementwise, movement, reduction
 from graphdl.ops.functions.creation import constant, placeholder
 from tests.plugins.steps import run_step
 
@@ -63,7 +63,7 @@ STEPS: list[Step] = [
         lambda a, b: torch.nn.functional.pad(a[:, ::2], (1, 1)),
     ),
     (
-        lambda a, b: reduction.cumulative_sum(a, axis=1, reverse=True) * 0.5,
+        lambda a, b: cumulative.cumulative_sum(a, axis=1, reverse=True) * 0.5,
         lambda a, b: a.flip(1).cumsum(1).flip(1) * 0.5,
     ),
     (

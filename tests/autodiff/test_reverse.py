@@ -16,6 +16,7 @@ from graphdl.graph.verifier import verify
 from graphdl.ops.composite import log_softmax, relu, sigmoid, softmax, softplus
 from graphdl.ops.functions.contraction import matmul
 from graphdl.ops.functions.creation import constant, placeholder, variable, zeros
+from graphdl.ops.functions.cumulative import cumulative_sum
 from graphdl.ops.functions.elementwise import abs as absolute
 from graphdl.ops.functions.elementwise import (
     astype,
@@ -32,7 +33,7 @@ from graphdl.ops.functions.elementwise import (
 from graphdl.ops.functions.elementwise import pow as power
 from graphdl.ops.functions.indexing import take
 from graphdl.ops.functions.movement import concat, reshape
-from graphdl.ops.functions.reduction import argmax, cumulative_sum, logsumexp, mean, prod, std
+from graphdl.ops.functions.reduction import argmax, logsumexp, mean, prod, std
 from graphdl.ops.functions.reduction import max as largest
 from graphdl.ops.functions.reduction import sum as total
 from tests.plugins.steps import value_of

@@ -14,11 +14,11 @@ from graphdl.autodiff.trace import custom_gradient, remat
 from graphdl.graph.nodes import build_node
 from graphdl.ops import (
     contraction,
+    cumulative,
     effect,
     elementwise,
     indexing,
     movement,
-    reduction,
     regions,
     windows,
 )
@@ -80,15 +80,17 @@ def _reduction_cases() -> list[Case]:
     for name in ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min"):
         for axes in ((0,), (1, 2), (2,), (0, 1, 2)):
             cases.append((name, lambda t, n=name, a=axes: OPS[n](t, axes=a), (x,)))
-    for axis in (0, 2):
-        for is_reverse in (False, True):
-            cases.append(
-                (
-                    "cumulative_sum",
-                    lambda t, a=axis, r=is_reverse: reduction.cumulative_sum(t, axis=a, reverse=r),
-                    (x,),
+    for op in cumulative.OPS:
+        for axis in (0, 2):
+            for is_reverse in (False, True):
+                cases.append(
+                    (op.name, lambda t, o=op, a=axis, r=is_reverse: o(t, axis=a, reverse=r), (x,))
                 )
-            )
+    holes = x.copy()
+    holes[:, :, 2] = 0
+    cases.append(
+        ("cumulative_prod", lambda t: cumulative.cumulative_prod(t, axis=2), (holes,)),
+    )
     return cases
 
 

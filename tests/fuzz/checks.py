@@ -9,6 +9,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from graphdl.backends.cpu.target import CpuTarget, host_target
+from graphdl.compiler import Compilation
+from graphdl.config import configure
+from graphdl.graph.interpreter import Evaluation
+from graphdl.graph.nodes import Graph
+from graphdl.graph.parser import parse
+from graphdl.graph.printer import text
+from graphdl.graph.verifier import verify
+from graphdl.ops.table import OPS
+from graphdl.typesystem.arithmetic import widen
 from tests.fuzz.closeness import disagreement_in_value
 from tests.fuzz.random_cases import Case
 from tests.fuzz.runs import (
@@ -22,17 +33,6 @@ from tests.fuzz.runs import (
     run_program,
 )
 from tests.fuzz.yardstick import has_contraction, ulp_errors, with_compiled_numerics
-
-from graphdl.backends.cpu.target import CpuTarget, host_target
-from graphdl.compiler import Compilation
-from graphdl.config import configure
-from graphdl.graph.interpreter import Evaluation
-from graphdl.graph.nodes import Graph
-from graphdl.graph.parser import parse
-from graphdl.graph.printer import text
-from graphdl.graph.verifier import verify
-from graphdl.ops.table import OPS
-from graphdl.typesystem.arithmetic import widen
 
 Array = NDArray[Any]
 Yardstick = tuple[Result, Evaluation | None]
@@ -199,9 +199,7 @@ def describe_difference(wanted: Array, found: Array) -> str | None:
         return None
     at = tuple(int(place) for place in np.argwhere(~is_same)[0])
     count = int((~is_same).sum())
-    return (
-        f"{count} of {is_same.size} elements, the first at {at}: {found[at]!r}, wanted {wanted[at]!r}"
-    )
+    return f"{count} of {is_same.size} elements, the first at {at}: {found[at]!r}, wanted {wanted[at]!r}"
 
 
 # Within tolerances --------------------------------------------------------------------------------

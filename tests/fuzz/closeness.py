@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.fuzz.runs import Data, run_graph
 
 from graphdl.graph.interpreter import Evaluation
 from graphdl.graph.nodes import Graph, Node, Tensor, rebuild
@@ -22,12 +21,20 @@ from graphdl.graph.op import OpKind
 from graphdl.graph.rebuild import transform_graph
 from graphdl.typesystem.arithmetic import widen
 from graphdl.typesystem.dtype import DType
+from tests.fuzz.runs import Data, run_graph
 
 Array = NDArray[Any]
 ROUNDS = 4
 UNITS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-22, "float64": 2.0**-50}
 LEAST = {"float16": 6e-8, "bfloat16": 1e-38, "float32": 1e-38, "float64": 1e-300}
-_MOVES = (OpKind.MOVEMENT, OpKind.LEAF, OpKind.CREATION, OpKind.GATHER, OpKind.REGION, OpKind.EFFECT)
+_MOVES = (
+    OpKind.MOVEMENT,
+    OpKind.LEAF,
+    OpKind.CREATION,
+    OpKind.GATHER,
+    OpKind.REGION,
+    OpKind.EFFECT,
+)
 _DECISIONS = frozenset(
     "floor ceil round trunc sign floor_divide remainder equal not_equal less less_equal greater "
     "greater_equal is_finite bitcast argmax argmin".split()

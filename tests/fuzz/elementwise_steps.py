@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.fuzz.builder import Builder
-from tests.plugins.cases import accepts
-
 from graphdl.graph.nodes import Tensor
 from graphdl.graph.op import Op
 from graphdl.ops import elementwise as e
 from graphdl.typesystem.dtype import ALL, DType, bool_
+from tests.fuzz.builder import Builder
+from tests.plugins.cases import accepts
 
 SPECIAL = (e.select, e.fma, e.convert, e.bitcast)
 PLAIN = [op for op in e.OPS if op not in SPECIAL]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from tests.fuzz.builder import Builder, is_small
-
 from graphdl.graph.nodes import Tensor, build_node
 from graphdl.ops import creation, leaves, movement, random
 from graphdl.ops.arguments import filled
 from graphdl.typesystem.dtype import int32, int64, uint32
 from graphdl.typesystem.expression import Size, product
+from tests.fuzz.builder import Builder, is_small
 
 
 def reshape(builder: Builder) -> Tensor | None:
@@ -186,7 +185,7 @@ def constant(builder: Builder) -> Tensor | None:
 
 SMOOTH_STEPS = (reshape, transpose, broadcast, slice_, reverse, pad, concatenate)
 STEPS = (*SMOOTH_STEPS, stop_gradient, iota, random_bits, size, constant)
-assert creation.OPS == (creation.iota,), "a new creation op needs a step"
+assert (creation.iota,) == creation.OPS, "a new creation op needs a step"
 assert set(movement.OPS) == {
     movement.reshape, movement.transpose, movement.broadcast_in_dim, movement.slice_,
     movement.reverse, movement.pad, movement.concatenate, movement.stop_gradient,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.fuzz.builder import Builder, is_small
-
 import graphdl as gd
 from graphdl.graph.nodes import Tensor
 from graphdl.ops import elementwise as e
@@ -14,6 +12,7 @@ from graphdl.ops.arguments import cast, filled
 from graphdl.ops.regions import optimization_barrier
 from graphdl.typesystem.dtype import bool_, float32
 from graphdl.typesystem.expression import Size
+from tests.fuzz.builder import Builder, is_small
 
 ACTIVATIONS: tuple[Callable[..., Tensor], ...] = (
     gd.relu, gd.sigmoid, gd.softplus, gd.silu, gd.leaky_relu, gd.elu, gd.gelu, gd.log_sigmoid,
@@ -216,7 +215,9 @@ def region(builder: Builder) -> Tensor | None:
 
     if kind == 1 or builder.is_smooth:
         return gd.remat(body)(x, y)
-    return gd.custom_gradient(lambda left, right: (body(left, right), lambda g: (g * left, g)))(x, y)
+    return gd.custom_gradient(lambda left, right: (body(left, right), lambda g: (g * left, g)))(
+        x, y
+    )
 
 
 def gradient(builder: Builder) -> Tensor | None:

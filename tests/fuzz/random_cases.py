@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
-from tests.fuzz import elementwise_steps, movement_steps, public_steps, reduction_steps
-from tests.fuzz.builder import DTYPES, Builder, Draw, M, N
 
 from graphdl.errors import UserError
 from graphdl.graph.nodes import Graph, Tensor, Update, topological_order
@@ -17,6 +15,8 @@ from graphdl.tracing import with_state_writes
 from graphdl.typesystem.dtype import DType, float64
 from graphdl.typesystem.expression import Size, Symbol, evaluate
 from graphdl.typesystem.tensor_type import Shape
+from tests.fuzz import elementwise_steps, movement_steps, public_steps, reduction_steps
+from tests.fuzz.builder import DTYPES, Builder, Draw, M, N
 
 Step = Callable[[Builder], Tensor | None]
 FAMILIES: tuple[tuple[Step, ...], ...] = (

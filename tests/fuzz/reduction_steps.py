@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from tests.fuzz.builder import Builder, is_small
-
 from graphdl.graph.nodes import Tensor
+from graphdl.ops import cumulative as scans
 from graphdl.ops import elementwise as e
 from graphdl.ops import indexing, reduction
 from graphdl.ops.arguments import broadcast, cast, filled, size_tensor
 from graphdl.ops.contraction import dot_general
 from graphdl.typesystem.dtype import bool_, int32, int64
 from graphdl.typesystem.tensor_type import Shape
+from tests.fuzz.builder import Builder, is_small
 
 SUMS = (reduction.reduce_sum, reduction.reduce_prod)
 EXTREMES = (reduction.reduce_max, reduction.reduce_min)
 BITS = (reduction.reduce_and, reduction.reduce_or)
+SCANS = (
+    scans.cumulative_sum, scans.cumulative_prod, scans.cumulative_max, scans.cumulative_min,
+)  # fmt: skip
 
 
 def reduce(builder: Builder) -> Tensor | None:
@@ -45,12 +48,12 @@ def argument(builder: Builder) -> Tensor | None:
 
 
 def cumulative(builder: Builder) -> Tensor | None:
-    """Running sums."""
+    """Running sums, products and extremes."""
     x = builder.tensor(lambda tensor: tensor.ndim >= 1 and not tensor.dtype.is_bool)
     if x is None:
         return None
     axis, is_reverse = builder.integer(0, x.ndim - 1), builder.flip()
-    result: Tensor = reduction.cumulative_sum(x, axis=axis, reverse=is_reverse)
+    result: Tensor = builder.choose(SCANS)(x, axis=axis, reverse=is_reverse)
     return result
 
 
@@ -202,5 +205,6 @@ assert set(indexing.OPS) == {
     indexing.gather, indexing.gather_elements, indexing.scatter_add, indexing.scatter_add_elements,
 }, "a new gather or scatter needs a step"  # fmt: skip
 assert set(reduction.OPS) == {
-    *SUMS, *EXTREMES, *BITS, reduction.argmax, reduction.argmin, reduction.cumulative_sum,
+    *SUMS, *EXTREMES, *BITS, reduction.argmax, reduction.argmin,
 }, "a new reduction needs a step"  # fmt: skip
+assert set(scans.OPS) == {*SCANS, scans.cumulative_logsumexp}, "a new scan needs a step"

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.fuzz.random_cases import Case
 
 from graphdl.backends.cpu.compile import Connected, compile_program
 from graphdl.backends.cpu.target import CpuTarget
@@ -25,6 +24,7 @@ from graphdl.runtime.variable import VariableStorage
 from graphdl.typesystem.arithmetic import convert
 from graphdl.typesystem.dtype import DType
 from graphdl.typesystem.expression import Symbol, evaluate
+from tests.fuzz.random_cases import Case
 
 Array = NDArray[Any]
 Arrays = list[Array]
@@ -137,7 +137,9 @@ def run_program(compilation: Compilation, data: Data) -> Result:
         outputs = interpret_program(program, data.inputs, variables, data.sizes, lambda *_: None)
     except (ShapeError, NumericsError) as error:
         return Result(refusal=type(error).__name__)
-    places = {id(slot.value): array for slot, array in zip(program.variables, variables, strict=True)}
+    places = {
+        id(slot.value): array for slot, array in zip(program.variables, variables, strict=True)
+    }
     return Result(outputs, [places[id(storage)] for storage in _updated(compilation.graph)])
 
 

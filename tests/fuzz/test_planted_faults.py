@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from tests.fuzz.checks import Disagreement, check_case
-from tests.fuzz.derivatives import WrongDerivative, check_derivative
-from tests.fuzz.random_cases import Case, cases, smooth_costs
 
 from graphdl.autodiff.table import RULES as DERIVATIVES
 from graphdl.backends.cpu.generate_arithmetic import Arithmetic, Emitted
@@ -29,6 +26,9 @@ from graphdl.ops.contraction import dot_general
 from graphdl.passes import simplify_algebra
 from graphdl.rewrite.driver import Rule, rule
 from graphdl.rewrite.pattern import variables
+from tests.fuzz.checks import Disagreement, check_case
+from tests.fuzz.derivatives import WrongDerivative, check_derivative
+from tests.fuzz.random_cases import Case, cases, smooth_costs
 
 x, y = variables("x", "y")
 SmoothCost = tuple[Tensor, list[Tensor], int]

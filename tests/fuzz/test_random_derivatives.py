@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
-from tests.fuzz.derivatives import check_derivative
-from tests.fuzz.random_cases import smooth_costs
 
 from graphdl.graph.nodes import Tensor
+from tests.fuzz.derivatives import check_derivative
+from tests.fuzz.random_cases import smooth_costs
 
 SmoothCost = tuple[Tensor, list[Tensor], int]
 

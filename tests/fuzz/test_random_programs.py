@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
+
 from tests.fuzz.checks import check_case
 from tests.fuzz.random_cases import Case, cases
 

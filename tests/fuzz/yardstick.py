@@ -59,7 +59,9 @@ def is_expanded(node: Node) -> bool:
 def has_contraction(graph: Graph) -> bool:
     """Whether a graph adds up products of floats."""
     nodes = graph.nodes()
-    return any(node.op.name == "dot_general" and node.operands[0].dtype.is_floating for node in nodes)
+    return any(
+        node.op.name == "dot_general" and node.operands[0].dtype.is_floating for node in nodes
+    )
 
 
 def with_compiled_numerics(graph: Graph, numerics: str) -> Graph:
@@ -153,5 +155,3 @@ def _unit(numbers: Array, dtype: DType) -> Array:
     exponent = np.frexp(np.where(np.isfinite(numbers), numbers, 1.0))[1] - 1
     exponent = np.maximum(exponent, _LEAST[dtype.name])
     return np.ldexp(1.0, exponent - _DIGITS[dtype.name])
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from hypothesis import strategies as st
@@ -43,10 +43,11 @@ from graphdl.typesystem.dtype import DType, bool_, float32, float64, int32, uint
 from graphdl.typesystem.expression import Comparison, Size, Symbol
 
 ROWS, COLUMNS = Symbol("rows"), Symbol("columns")
-I, J, K = Symbol("i"), Symbol("j"), Symbol("k")
+ROW, COLUMN, STEP = Symbol("i"), Symbol("j"), Symbol("k")
 NUMBERS = (0.0, -0.0, 1.0, -1.5, 2.0, float("inf"), float("nan"), 1e-30)
 SIMPLE = ("add", "subtract", "multiply", "maximum", "minimum")
 
+_T = TypeVar("_T")
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 
@@ -65,24 +66,24 @@ class _Scope:
         self.count += 1
         return f"x{self.count}"
 
-    def pick(self, *options: Any) -> Any:
+    def pick(self, *options: _T) -> _T:
         """One of them."""
-        return self.draw(st.sampled_from(options))
+        return cast(_T, self.draw(st.sampled_from(options)))
 
     # Indices
 
     def column(self) -> Size:
         """An index below `columns`, plain or disguised."""
-        if not {J, K} & set(self.symbols):
+        if not {COLUMN, STEP} & set(self.symbols):
             return self.pick(0, COLUMNS - 1)
-        j = self.pick(*(symbol for symbol in self.symbols if symbol in (J, K)))
+        j = self.pick(*(symbol for symbol in self.symbols if symbol in (COLUMN, STEP)))
         return self.pick(
-            j, j, j, COLUMNS - 1 - j, (j + COLUMNS) % COLUMNS, (COLUMNS * I + j) % COLUMNS
+            j, j, j, COLUMNS - 1 - j, (j + COLUMNS) % COLUMNS, (COLUMNS * ROW + j) % COLUMNS
         )
 
     def row(self) -> Size:
         """An index below `rows`."""
-        return self.pick(I, I, I, ROWS - 1 - I, (ROWS * 3 + I) % ROWS, (2 * I + 1) // 2)
+        return self.pick(ROW, ROW, ROW, ROWS - 1 - ROW, (ROWS * 3 + ROW) % ROWS, (2 * ROW + 1) // 2)
 
     def comparison(self) -> Comparison:
         """A condition on indices; sometimes always true, sometimes never."""
@@ -90,8 +91,8 @@ class _Scope:
         return self.pick(
             Comparison(j, "<", COLUMNS - 1),
             Comparison(0, "<=", j),
-            Comparison(I, "!=", j),
-            Comparison(I + j, "==", ROWS),
+            Comparison(ROW, "!=", j),
+            Comparison(ROW + j, "==", ROWS),
             Comparison(COLUMNS, "<", j),
             Comparison(j * 2, "<", 7),
         )
@@ -106,7 +107,7 @@ class _Scope:
             Load("y", (column,), self.dtype),
             Load("x", (row, column + 1), self.dtype, (Comparison(column + 1, "<", COLUMNS),)),
             Constant(self._number(), self.dtype),
-            IndexValue(I * 3 + column, self.dtype),
+            IndexValue(ROW * 3 + column, self.dtype),
             *self.names,
         ]
         if self.has_thread:
@@ -114,7 +115,9 @@ class _Scope:
         return self.pick(*options)
 
     def _number(self) -> float | int:
-        return self.pick(*NUMBERS) if self.dtype.is_floating else self.draw(st.integers(-9, 9))
+        if self.dtype.is_floating:
+            return self.pick(*NUMBERS)
+        return int(self.draw(st.integers(-9, 9)))
 
     def value(self, depth: int = 2) -> Value:
         """A tree of the scope's dtype."""
@@ -156,7 +159,7 @@ class _Scope:
 
     def sweep(self) -> Statement:
         """A Sweep over columns that keeps and folds."""
-        symbol = self.pick(J, K)
+        symbol = self.pick(COLUMN, STEP)
         outer = len(self.names)
         self.symbols.append(symbol)
         body = self.lets()
@@ -185,28 +188,28 @@ class _Scope:
         carried = Variable(name, self.dtype)
         initial = self.value()
         outer = len(self.names)
-        self.symbols.append(K)
+        self.symbols.append(STEP)
         self.names.append(carried)
-        body = [*self.lets(), Store("z", (I, K), self.value())]
+        body = [*self.lets(), Store("z", (ROW, STEP), self.value())]
         carry = Carry(name, initial, self.value())
-        self.symbols.remove(K)
+        self.symbols.remove(STEP)
         del self.names[outer:]
         self.names.append(carried)
-        return [Loop(K, 0, COLUMNS, 1, LoopKind.SERIAL, tuple(body), (carry,))]
+        return [Loop(STEP, 0, COLUMNS, 1, LoopKind.SERIAL, tuple(body), (carry,))]
 
     def parallel(self) -> list[Statement]:
         """A PARALLEL loop over columns that writes, sometimes only under a condition."""
         outer = len(self.names)
-        self.symbols.append(J)
+        self.symbols.append(COLUMN)
         body = self.lets()
-        store = Store("z", (I, J), self.value(), self.pick((), (self.comparison(),)))
+        store = Store("z", (ROW, COLUMN), self.value(), self.pick((), (self.comparison(),)))
         if self.draw(st.booleans()):
             body.append(If((self.comparison(),), (store,), self.pick((), (store,))))
         else:
             body.append(store)
-        self.symbols.remove(J)
+        self.symbols.remove(COLUMN)
         del self.names[outer:]
-        return [Loop(J, 0, COLUMNS, 1, LoopKind.PARALLEL, tuple(body))]
+        return [Loop(COLUMN, 0, COLUMNS, 1, LoopKind.PARALLEL, tuple(body))]
 
 
 @st.composite
@@ -217,17 +220,17 @@ def kernels(draw: Draw) -> Kernel:
     body = scope.lets()
     if draw(st.booleans()):
         body.append(Allocate(Buffer("kept", dtype, (COLUMNS,), Space.THREAD)))
-        scope.symbols.append(K)
-        kept = Store("kept", (K,), scope.value())
-        scope.symbols.remove(K)
-        body.append(Sweep((Axis(K, COLUMNS),), (kept,)))
+        scope.symbols.append(STEP)
+        kept = Store("kept", (STEP,), scope.value())
+        scope.symbols.remove(STEP)
+        body.append(Sweep((Axis(STEP, COLUMNS),), (kept,)))
         scope.has_thread = True
     for _ in range(draw(st.integers(0, 2))):
         body.append(scope.sweep())
     body += draw(st.sampled_from((scope.serial, scope.parallel)))()
-    body.append(Store("s", (I,), scope.value()))
+    body.append(Store("s", (ROW,), scope.value()))
     if draw(st.booleans()):
-        body.append(Store("flag", (I,), scope.condition(scope.value(), scope.value())))
+        body.append(Store("flag", (ROW,), scope.condition(scope.value(), scope.value())))
     buffers = (
         Buffer("x", dtype, (ROWS, COLUMNS)),
         Buffer("y", dtype, (COLUMNS,)),
@@ -235,7 +238,7 @@ def kernels(draw: Draw) -> Kernel:
         Buffer("s", dtype, (ROWS,), access=Access.WRITE),
         Buffer("flag", bool_, (ROWS,), access=Access.WRITE),
     )
-    loop = Loop(I, 0, ROWS, 1, LoopKind.PARALLEL, tuple(body))
+    loop = Loop(ROW, 0, ROWS, 1, LoopKind.PARALLEL, tuple(body))
     return Kernel("drawn", (ROWS, COLUMNS), buffers, (loop,))
 
 

@@ -1,5 +1,5 @@
-"""The loop IR once more, one point at a time: an oracle that shares nothing with the interpreter but
-the meaning of single operations."""
+"""The loop IR once more, one point at a time: an oracle that shares nothing with the interpreter
+but the meaning of single operations."""
 
 from __future__ import annotations
 

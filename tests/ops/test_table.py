@@ -71,5 +71,6 @@ def test_an_op_without_a_home_is_printed() -> None:
 def test_traits_agree_with_the_kind(op: Op) -> None:
     assert op.kind is not OpKind.REDUCTION or op.reducer is not None
     assert op.associative is False or op.commutative
-    assert op.is_transcendental is False or op.kind is OpKind.ELEMENTWISE
+    kinds = (OpKind.ELEMENTWISE, OpKind.CUMULATIVE)
+    assert op.is_transcendental is False or op.kind in kinds
     assert op.has_effect == (op.kind is OpKind.EFFECT)

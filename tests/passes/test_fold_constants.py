@@ -8,7 +8,7 @@ import pytest
 from graphdl.graph.nodes import Graph, Tensor, build_node
 from graphdl.graph.printer import text
 from graphdl.graph.verifier import verify
-from graphdl.ops import creation, leaves, movement, reduction
+from graphdl.ops import creation, cumulative, leaves, movement, reduction
 from graphdl.ops import elementwise as e
 from graphdl.ops.arguments import filled, literal
 from graphdl.ops.contraction import dot_general
@@ -60,7 +60,7 @@ def test_repeated_numbers_stay_one_number(golden: Golden) -> None:
         pytest.param(movement.transpose(numbers(2, 3), permutation=(1, 0)), id="movement"),
         pytest.param(movement.concatenate(numbers(2), numbers(3), axis=0), id="concatenate"),
         pytest.param(reduction.reduce_sum(numbers(2, 70), axes=(1,)), id="reduction"),
-        pytest.param(reduction.cumulative_sum(numbers(5), axis=0, reverse=False), id="cumulative"),
+        pytest.param(cumulative.cumulative_sum(numbers(5), axis=0, reverse=False), id="cumulative"),
         pytest.param(dot_general(numbers(2, 3), numbers(3, 2), **MATRICES), id="contraction"),
         pytest.param(gather(numbers(4, 2), literal(np.array([2, 0])), axis=0), id="gather"),
         pytest.param(e.convert(numbers(3), dtype=int32), id="convert"),

@@ -12,7 +12,7 @@ from graphdl.errors import UserError
 from graphdl.graph.constant_value import ConstantValue
 from graphdl.graph.nodes import Graph, Tensor, build_node
 from graphdl.graph.op import Op
-from graphdl.ops import leaves
+from graphdl.ops import cumulative, leaves
 from graphdl.ops.table import OPS
 from graphdl.typesystem.arithmetic import convert
 from graphdl.typesystem.dtype import (
@@ -193,14 +193,15 @@ def _argument_cases(op: Op) -> Iterator[Case]:
 
 
 def _cumulative_cases() -> Iterator[Case]:
-    op = OPS["cumulative_sum"]
-    for dtype in NUMBERS:
-        yield Case(op, (numbers(dtype, (3, 5)),), {"axis": 1, "reverse": False})
-    for axis in (0, 1, 2):
-        for reverse in (False, True):
-            array = numbers(float32, (3, 4, 7))
-            yield Case(op, (array,), {"axis": axis, "reverse": reverse})
-    yield Case(op, (numbers(float32, (0,)),), {"axis": 0, "reverse": False})
+    for op in cumulative.OPS:
+        for dtype in FLOATS if op.is_transcendental else NUMBERS:
+            yield Case(op, (numbers(dtype, (3, 5)),), {"axis": 1, "reverse": False})
+        for axis in (0, 1, 2):
+            for reverse in (False, True):
+                array = numbers(float32, (3, 4, 7))
+                yield Case(op, (array,), {"axis": axis, "reverse": reverse})
+        yield Case(op, (numbers(float32, (0,)),), {"axis": 0, "reverse": False})
+        yield Case(op, (special(float32),), {"axis": 0, "reverse": False})
 
 
 def _dot_cases() -> Iterator[Case]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import accumulate
 
 from graphdl.kernel.nodes import (
     Axis,
@@ -37,6 +38,7 @@ from graphdl.kernel.rewriting import Rewriter
 from graphdl.kernel.simplify import folded
 from graphdl.typesystem.expression import (
     Comparison,
+    Monomial,
     Size,
     Symbol,
     add,
@@ -53,6 +55,8 @@ Place = tuple[str, int]
 """An axis of a buffer, or an axis of the nest: (its symbol's name, AXIS)."""
 
 AXIS = -1
+VARIOUS = -1
+"""The extent of axes of different extents that share a symbol."""
 
 
 def abstract_sizes(kernel: Kernel) -> tuple[Kernel, tuple[Size, ...]]:
@@ -140,7 +144,7 @@ class _Uses(Rewriter):
 
     def loop(self, loop: Loop) -> Iterable[Statement]:
         self.bound.update(Symbol(carry.name) for carry in loop.carried)
-        self._bind(loop.symbol, loop.stop if loop.start == 0 else -1)
+        self._bind(loop.symbol, loop.stop if loop.start == 0 else VARIOUS)
         return super().loop(loop)
 
     def sweep(self, sweep: Sweep) -> Iterable[Statement]:
@@ -153,9 +157,8 @@ class _Uses(Rewriter):
         self.bound.add(symbol)
         place = (symbol.name, AXIS)
         if self.extents.setdefault(place, extent) != extent:
-            self.extents[place] = -1  # several extents under one name: belongs to no buffer
-        elif extent != -1:
-            self._meet(symbol, place)
+            self.extents[place] = VARIOUS
+        self._meet(symbol, place)
 
 
 class _Renamer(Rewriter):
@@ -197,43 +200,51 @@ class _Renamer(Rewriter):
 
     def _rewritten(self, size: Size, axes: frozenset[Symbol]) -> Size:
         """`size` with the part that no axis changes written in the sizes near those axes."""
-        terms, constant = terms_of(size)
-        is_fixed = [free_symbols_of(atoms).isdisjoint(self.uses.bound) for _, atoms in terms]
-        pairs = list(zip(is_fixed, terms, strict=True))
-        fixed = from_terms({atoms: n for fits, (n, atoms) in pairs if fits}, constant)
-        moving = from_terms({atoms: n for fits, (n, atoms) in pairs if not fits}, 0)
-        return add(self._named(moving), self._offset(fixed, axes))
+        moving, fixed = self._parted(size)
+        return add(self._named(moving), self._offset(fixed, _direction(moving), axes))
 
-    def _offset(self, value: Size, axes: frozenset[Symbol]) -> Size:
-        if value in (0, 1, -1) or not axes:
+    def _parted(self, size: Size) -> tuple[Size, Size]:
+        """The terms that mention what the kernel binds, and the others."""
+        terms, constant = terms_of(size)
+        moving: dict[Monomial, int] = {}
+        fixed: dict[Monomial, int] = {}
+        for coefficient, atoms in terms:
+            is_fixed = all(self.uses.bound.isdisjoint(free_symbols(atom)) for atom in atoms)
+            (fixed if is_fixed else moving)[atoms] = coefficient
+        return from_terms(moving, 0), from_terms(fixed, constant)
+
+    def _offset(self, value: Size, direction: int | None, axes: frozenset[Symbol]) -> Size:
+        """What an index starts from, when it walks single steps from there."""
+        if value in (0, 1, -1) or direction is None or not axes:
             return self._named(value)
         near = self._near(axes)
+        if direction <= 0:
+            last = near.get(add(value, 1))
+            if last is not None:
+                return subtract(last, 1)
         if value in near:
             return near[value]
         negative = near.get(multiply(-1, value))
         return self._named(value) if negative is None else multiply(-1, negative)
 
     def _near(self, axes: frozenset[Symbol]) -> dict[Size, Size]:
-        """The sizes, last positions and sums of leading sizes (concatenation) near some axes."""
+        """The sizes near some axes, and the sums of leading ones (concatenation), as symbols."""
         if axes in self.nearby:
             return self.nearby[axes]
-        places = {
-            place: None
-            for axis in sorted(axes, key=str)
-            for place in self.uses.related.get(axis, ())
-        }
-        sizes = {place: self.uses.extents[place] for place in places}
-        symbols = {place: self.extent(place, size) for place, size in sizes.items()}
         near: dict[Size, Size] = {}
-        for place, size in sizes.items():
-            near.setdefault(size, symbols[place])
-        total: Size = 0
-        total_symbol: Size = 0
-        for place, size in sizes.items():
-            near.setdefault(size - 1, symbols[place] - 1)
-            if place[1] != AXIS:
-                total, total_symbol = total + size, total_symbol + symbols[place]
-                near.setdefault(total, total_symbol)
+        buffers: dict[Place, None] = {}
+        for axis in sorted(axes, key=str):
+            for place in self.uses.related.get(axis, ()):
+                size = self.uses.extents[place]
+                if size != VARIOUS:
+                    near.setdefault(size, self.extent(place, size))
+                if place[1] != AXIS:
+                    buffers[place] = None
+        for order in (list(buffers), list(buffers)[::-1]):
+            sizes = [self.uses.extents[place] for place in order]
+            symbols = map(self.extent, order, sizes)
+            for total, name in zip(accumulate(sizes, add), accumulate(symbols, add), strict=True):
+                near.setdefault(total, name)
         self.nearby[axes] = near
         return near
 
@@ -249,10 +260,14 @@ class _Renamer(Rewriter):
         if limit is not None:
             part, place = limit
             return Comparison(self.size(part), "<", self.extent(place, self.uses.extents[place]))
-        left, right = comparison.left, comparison.right
+        (left, least), (right, most) = map(self._parted, (comparison.left, comparison.right))
         axes = (free_symbols(left) | free_symbols(right)) & self.uses.bound
+        steps = _direction(left), _direction(right)
+        direction = None if None in steps else 1
         return Comparison(
-            self._rewritten(left, axes), comparison.relation, self._rewritten(right, axes)
+            add(self._named(left), self._offset(least, direction, axes)),
+            comparison.relation,
+            add(self._named(right), self._offset(most, direction, axes)),
         )
 
     # Bindings
@@ -273,10 +288,11 @@ class _Renamer(Rewriter):
     limited: frozenset[Symbol] = frozenset()
 
     def value(self, value: Value) -> Value:
-        if isinstance(value, IndexValue) and isinstance(value.index, int):
-            index = self._offset(value.index, self.limited)
-            return folded(IndexValue(index, value.dtype))
-        return super().value(value)
+        if not isinstance(value, IndexValue):
+            return super().value(value)
+        axes = free_symbols(value.index) & self.uses.bound
+        index = self._rewritten(value.index, axes or self.limited)
+        return folded(IndexValue(index, value.dtype))
 
     def loop(self, loop: Loop) -> Iterable[Statement]:
         if loop.start != 0:
@@ -295,6 +311,11 @@ class _Renamer(Rewriter):
         return (Sweep(axes, body, tuple(map(self.accumulator, sweep.accumulators))),)
 
 
-def free_symbols_of(sizes: Iterable[Size]) -> frozenset[Symbol]:
-    """The symbols that any of the sizes mentions."""
-    return frozenset().union(*map(free_symbols, sizes))
+def _direction(moving: Size) -> int | None:
+    """1 or -1 for one step along one axis, 0 for standing still, None for anything else."""
+    match terms_of(moving):
+        case (), 0:
+            return 0
+        case ((1 | -1 as coefficient, (Symbol(),)),), 0:
+            return coefficient
+    return None

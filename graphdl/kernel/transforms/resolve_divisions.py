@@ -87,22 +87,25 @@ class _Nest(Reshaping):
 
     def merge_buffer_axes(self) -> None:
         """Wherever (x//n, x%n) of a buffer may as well be x."""
-        for name, shape in list(self.shapes.items()):
-            if count_divisions(self.subscripts(name)):
-                for place in reversed(range(len(shape) - 1)):
-                    self._merge_at(name, place)
+        for name in self.shapes:
+            is_worth_trying = count_divisions(self.subscripts(name)) > 0
+            while is_worth_trying:
+                places = reversed(range(len(self.shapes[name]) - 1))
+                is_worth_trying = any(self._merge_at(name, place) for place in places)
 
-    def _merge_at(self, name: str, place: int) -> None:
+    def _merge_at(self, name: str, place: int) -> bool:
         shape = self.shapes[name]
         old = self.subscripts(name)
         new = {
             access: self._merged(index, place, shape[place + 1]) for access, index in old.items()
         }
-        if count_divisions(new) < count_divisions(old):
-            self.places.update(new)
-            size = multiply(shape[place], shape[place + 1])
-            self.shapes[name] = (*shape[:place], size, *shape[place + 2 :])
-            self.is_changed = True
+        if count_divisions(new) >= count_divisions(old):
+            return False
+        self.places.update(new)
+        size = multiply(shape[place], shape[place + 1])
+        self.shapes[name] = (*shape[:place], size, *shape[place + 2 :])
+        self.is_changed = True
+        return True
 
     def _merged(self, index: Index, place: int, size: Size) -> Index:
         whole = self.simple(add(multiply(index[place], size), index[place + 1]))
@@ -111,10 +114,15 @@ class _Nest(Reshaping):
     # An axis becomes two
 
     def split_axes(self) -> None:
-        """Wherever i//n and i%n of an axis may as well be axes themselves."""
-        waiting = True
-        while waiting:
-            waiting = any(self._split(*division) for division in self._candidates())
+        """Wherever i//n and i%n of an axis may as well be axes themselves. Halves that are divided
+        in turn would only make short loops: then all stays as it was."""
+        before = (self.axes.copy(), self.plain, self.places, self.extents.copy(), self.is_changed)
+        while any(self._split(*division) for division in self._candidates()):
+            pass
+        new = self.extents.keys() - before[3].keys()
+        split = {axis.symbol for axes in self.axes.values() for axis in axes if len(axes) > 1}
+        if new and any(_is_divided(index, split) for index in self.places.values()):
+            self.axes, self.plain, self.places, self.extents, self.is_changed = before
 
     def _candidates(self) -> list[Division]:
         """What axes are divided by, the largest numbers first."""
@@ -215,6 +223,12 @@ def count_divisions(places: Mapping[Access, Index]) -> int:
         for index in places.values()
         for atom in atoms_of(index)
     )
+
+
+def _is_divided(index: Index, axes: set[Symbol]) -> bool:
+    """Whether a division of one of the axes is left."""
+    divisions = (atom for atom in atoms_of(index) if isinstance(atom, FloorDivide | Modulo))
+    return any(not axes.isdisjoint(free_symbols(atom)) for atom in divisions)
 
 
 def atoms_of(sizes: Iterable[Size]) -> Iterator[Atom]:

@@ -403,36 +403,3 @@ def _correlate_transposed(slid: Tensor, kernel: Tensor, rank: int, groups: int) 
         rhs_batch=(0,),
     )
     return _join_groups(product)
-
-
-# im2col -------------------------------------------------------------------------------------------
-
-
-def patches(
-    x: Operand,
-    size: Steps,
-    *,
-    stride: Steps = 1,
-    padding: Padding = "valid",
-    dilation: Steps = 1,
-    data_format: str = "channels_last",
-) -> Tensor:
-    """Each window of an input as one long row: im2col.
-
-    From (batch, space, channels) to (batch, places, window * channels), the elements of a window in
-    the order of a kernel's. The number of spatial axes is the input's, less batch and channels.
-
-    >>> gd.patches(gd.ones((1, 6, 6, 3)), 3, stride=2).shape
-    (1, 2, 2, 27)
-    """
-    tensor = as_tensor(x, "patches")
-    rank = max(tensor.ndim - 2, 1)
-    image = spatial_input("patches", tensor, rank, data_format)
-    form = read_sliding("patches", size, stride, dilation, rank)
-    padded = pad_space(image, padding_widths("patches", padding, image.shape[1:-1], form))
-    slid = space_windows("patches", padded, form)
-    count: Size = 1
-    for length in slid.shape[rank + 1 :]:
-        count = count * length
-    rows: Tensor = movement.reshape(slid, shape=(*slid.shape[: rank + 1], count))
-    return spatial_output(rows, data_format)

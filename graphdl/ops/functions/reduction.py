@@ -53,7 +53,8 @@ def _axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
         raise ArgumentError(error.message, details=lines, hint=error.hint) from None
 
 
-def _axis(name: str, x: Tensor, axis: object) -> int:
+def located_axis(name: str, x: Tensor, axis: object) -> int:
+    """`axis` counted from 0; its ArgumentError is told with the line that made `x`."""
     try:
         return canonical_axis(axis, x.ndim, op=name)
     except ArgumentError as error:
@@ -61,7 +62,7 @@ def _axis(name: str, x: Tensor, axis: object) -> int:
         raise ArgumentError(error.message, details=lines, hint=error.hint) from None
 
 
-def _summable(name: str, x: Operand, dtype: object) -> Tensor:
+def summable(name: str, x: Operand, dtype: object) -> Tensor:
     """bool counts as integer; small integers are summed in 64 bits, as the array API says."""
     tensor = as_tensor(x, name)
     if dtype is not None:
@@ -77,7 +78,7 @@ def sum(x: Operand, *, axis: Axis = None, dtype: object = None, keepdims: bool =
     >>> gd.sum([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
     [3.0, 7.0]
     """
-    return _reduce(reduction.reduce_sum, "sum", _summable("sum", x, dtype), axis, keepdims)
+    return _reduce(reduction.reduce_sum, "sum", summable("sum", x, dtype), axis, keepdims)
 
 
 def prod(x: Operand, *, axis: Axis = None, dtype: object = None, keepdims: bool = False) -> Tensor:
@@ -86,7 +87,7 @@ def prod(x: Operand, *, axis: Axis = None, dtype: object = None, keepdims: bool 
     >>> gd.prod([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
     [2.0, 12.0]
     """
-    return _reduce(reduction.reduce_prod, "prod", _summable("prod", x, dtype), axis, keepdims)
+    return _reduce(reduction.reduce_prod, "prod", summable("prod", x, dtype), axis, keepdims)
 
 
 def max(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -236,7 +237,7 @@ def _argument(op: Op, name: str, x: Operand, axis: int | None, keepdims: bool) -
         flat = movement.reshape(tensor, shape=(tensor.type.element_count,))
         result: Tensor = op(flat, axis=0)
         return keep_axes(result, tensor, tuple(range(tensor.ndim))) if keepdims else result
-    along = _axis(name, tensor, axis)
+    along = located_axis(name, tensor, axis)
     result = op(tensor, axis=along)
     return keep_axes(result, tensor, (along,)) if keepdims else result
 
@@ -266,23 +267,4 @@ def finite_shift(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     largest: Tensor = reduction.reduce_max(x, axes=axes)
     zero = filled(0, x.dtype, largest.shape)
     result: Tensor = movement.stop_gradient(raw.select(raw.is_finite(largest), largest, zero))
-    return result
-
-
-def cumulative_sum(
-    x: Operand, *, axis: int | None = None, dtype: object = None, reverse: bool = False
-) -> Tensor:
-    """Running sums along an axis, which may be left out for 1-d; from the end when `reverse`.
-
-    >>> gd.cumulative_sum([1, 2, 3]).eval().tolist()
-    [1, 3, 6]
-    """
-    tensor = _summable("cumulative_sum", x, dtype)
-    if axis is None and tensor.ndim != 1:
-        raise ArgumentError(
-            f"cumulative_sum: an axis is needed for a {tensor.ndim}-d tensor",
-            details=operand_lines(x=tensor),
-        )
-    along = _axis("cumulative_sum", tensor, 0 if axis is None else axis)
-    result: Tensor = reduction.cumulative_sum(tensor, axis=along, reverse=reverse)
     return result

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from graphdl.autodiff.reverse import grad, vjp
-from graphdl.errors import ArgumentError, ShapeError
 from graphdl.function import function
 from graphdl.graph.nodes import Graph, Tensor
 from graphdl.ops.functions import convolution as gd

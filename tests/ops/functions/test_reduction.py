@@ -93,17 +93,6 @@ def test_logsumexp_of_infinities() -> None:
     assert run(lambda x: gd.logsumexp(x, axis=1), rows).tolist() == [-np.inf, np.inf, 2]
 
 
-def test_cumulative_sums_are_numpys() -> None:
-    for axis in (0, 1, -1):
-        assert_close(
-            run_both(lambda x, a=axis: gd.cumulative_sum(x, axis=a), X), np.cumsum(X, axis)
-        )
-    back = run(lambda x: gd.cumulative_sum(x, axis=1, reverse=True), X)
-    assert_close(back, np.flip(np.cumsum(np.flip(X, 1), 1), 1))
-    with pytest.raises(ArgumentError, match="an axis is needed for a 2-d tensor"):
-        gd.cumulative_sum(placeholder("x", (2, 3)))
-
-
 def test_bad_axes_name_the_operand() -> None:
     x = placeholder("x", (2, 3))
     for axis in (2, -3, (0, 5), 1.5, "0", (0, 0)):
