@@ -23,11 +23,21 @@ if TYPE_CHECKING:
     from graphdl import nn as nn
     from graphdl import optim as optim
     from graphdl import random as random
+    from graphdl.autodiff.forward import jvp as jvp
+    from graphdl.autodiff.gradient_check import gradient_check as gradient_check
+    from graphdl.autodiff.jacobian import hessian as hessian
+    from graphdl.autodiff.jacobian import hvp as hvp
+    from graphdl.autodiff.jacobian import jacobian as jacobian
+    from graphdl.autodiff.policies import clip_gradient as clip_gradient
+    from graphdl.autodiff.policies import custom_jvp as custom_jvp
+    from graphdl.autodiff.policies import reverse_gradient as reverse_gradient
+    from graphdl.autodiff.policies import scale_gradient as scale_gradient
     from graphdl.autodiff.reverse import grad as grad
     from graphdl.autodiff.reverse import stop_gradient as stop_gradient
     from graphdl.autodiff.reverse import vjp as vjp
     from graphdl.autodiff.trace import custom_gradient as custom_gradient
     from graphdl.autodiff.trace import remat as remat
+    from graphdl.autodiff.vmap import vmap as vmap
     from graphdl.config import configure as configure
     from graphdl.config import settings as settings
     from graphdl.errors import ArgumentError as ArgumentError
@@ -64,11 +74,35 @@ if TYPE_CHECKING:
     from graphdl.ops.composite import softmax as softmax
     from graphdl.ops.composite import softplus as softplus
     from graphdl.ops.composite import softsign as softsign
+    from graphdl.ops.functions.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+    from graphdl.ops.functions.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+    from graphdl.ops.functions.adaptive_pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
+    from graphdl.ops.functions.adaptive_pooling import adaptive_max_pool1d as adaptive_max_pool1d
+    from graphdl.ops.functions.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
+    from graphdl.ops.functions.adaptive_pooling import adaptive_max_pool3d as adaptive_max_pool3d
+    from graphdl.ops.functions.adaptive_pooling import max_unpool1d as max_unpool1d
+    from graphdl.ops.functions.adaptive_pooling import max_unpool2d as max_unpool2d
+    from graphdl.ops.functions.adaptive_pooling import max_unpool3d as max_unpool3d
+    from graphdl.ops.functions.attention import embedding as embedding
+    from graphdl.ops.functions.attention import embedding_bag as embedding_bag
+    from graphdl.ops.functions.attention import rotary_embedding as rotary_embedding
+    from graphdl.ops.functions.attention import (
+        scaled_dot_product_attention as scaled_dot_product_attention,
+    )
     from graphdl.ops.functions.contraction import dot_general as dot_general
     from graphdl.ops.functions.contraction import matmul as matmul
     from graphdl.ops.functions.contraction import outer as outer
     from graphdl.ops.functions.contraction import tensordot as tensordot
     from graphdl.ops.functions.contraction import vecdot as vecdot
+    from graphdl.ops.functions.control_flow import fori_loop as fori_loop
+    from graphdl.ops.functions.control_flow import map as map
+    from graphdl.ops.functions.control_flow import scan as scan
+    from graphdl.ops.functions.convolution import conv1d as conv1d
+    from graphdl.ops.functions.convolution import conv2d as conv2d
+    from graphdl.ops.functions.convolution import conv3d as conv3d
+    from graphdl.ops.functions.convolution import conv_transpose1d as conv_transpose1d
+    from graphdl.ops.functions.convolution import conv_transpose2d as conv_transpose2d
+    from graphdl.ops.functions.convolution import conv_transpose3d as conv_transpose3d
     from graphdl.ops.functions.creation import arange as arange
     from graphdl.ops.functions.creation import constant as constant
     from graphdl.ops.functions.creation import eye as eye
@@ -140,6 +174,12 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.elementwise import trunc as trunc
     from graphdl.ops.functions.elementwise import where as where
     from graphdl.ops.functions.evaluate import substitute as substitute
+    from graphdl.ops.functions.image import affine_grid as affine_grid
+    from graphdl.ops.functions.image import channel_shuffle as channel_shuffle
+    from graphdl.ops.functions.image import grid_sample as grid_sample
+    from graphdl.ops.functions.image import interpolate as interpolate
+    from graphdl.ops.functions.image import pixel_shuffle as pixel_shuffle
+    from graphdl.ops.functions.image import pixel_unshuffle as pixel_unshuffle
     from graphdl.ops.functions.indexing import one_hot as one_hot
     from graphdl.ops.functions.indexing import scatter_add as scatter_add
     from graphdl.ops.functions.indexing import take as take
@@ -182,6 +222,27 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.movement import swapaxes as swapaxes
     from graphdl.ops.functions.movement import tile as tile
     from graphdl.ops.functions.movement import unstack as unstack
+    from graphdl.ops.functions.normalization import batch_norm as batch_norm
+    from graphdl.ops.functions.normalization import group_norm as group_norm
+    from graphdl.ops.functions.normalization import instance_norm as instance_norm
+    from graphdl.ops.functions.normalization import layer_norm as layer_norm
+    from graphdl.ops.functions.normalization import local_response_norm as local_response_norm
+    from graphdl.ops.functions.normalization import moments as moments
+    from graphdl.ops.functions.normalization import rms_norm as rms_norm
+    from graphdl.ops.functions.patches import fold as fold
+    from graphdl.ops.functions.patches import patches as patches
+    from graphdl.ops.functions.pooling import avg_pool1d as avg_pool1d
+    from graphdl.ops.functions.pooling import avg_pool2d as avg_pool2d
+    from graphdl.ops.functions.pooling import avg_pool3d as avg_pool3d
+    from graphdl.ops.functions.pooling import lp_pool1d as lp_pool1d
+    from graphdl.ops.functions.pooling import lp_pool2d as lp_pool2d
+    from graphdl.ops.functions.pooling import lp_pool3d as lp_pool3d
+    from graphdl.ops.functions.pooling import max_pool1d as max_pool1d
+    from graphdl.ops.functions.pooling import max_pool1d_with_indices as max_pool1d_with_indices
+    from graphdl.ops.functions.pooling import max_pool2d as max_pool2d
+    from graphdl.ops.functions.pooling import max_pool2d_with_indices as max_pool2d_with_indices
+    from graphdl.ops.functions.pooling import max_pool3d as max_pool3d
+    from graphdl.ops.functions.pooling import max_pool3d_with_indices as max_pool3d_with_indices
     from graphdl.ops.functions.reduction import all as all
     from graphdl.ops.functions.reduction import any as any
     from graphdl.ops.functions.reduction import argmax as argmax
@@ -228,8 +289,13 @@ _MODULES = frozenset(
 _HOMES: dict[str, str] = {
     name: home
     for home, names in {
+        "graphdl.autodiff.forward": "jvp",
+        "graphdl.autodiff.gradient_check": "gradient_check",
+        "graphdl.autodiff.jacobian": "hessian hvp jacobian",
+        "graphdl.autodiff.policies": "clip_gradient custom_jvp reverse_gradient scale_gradient",
         "graphdl.autodiff.reverse": "grad stop_gradient vjp",
         "graphdl.autodiff.trace": "custom_gradient remat",
+        "graphdl.autodiff.vmap": "vmap",
         "graphdl.config": "configure settings",
         "graphdl.errors": (
             "ArgumentError ArtifactError DTypeError GradientError GraphdlError InternalError "
@@ -243,7 +309,30 @@ _HOMES: dict[str, str] = {
             "elu gelu hard_sigmoid leaky_relu log_sigmoid log_softmax mish relu relu6 selu "
             "sigmoid silu softmax softplus softsign"
         ),
+        "graphdl.ops.functions.adaptive_pooling": (
+            "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
+            "adaptive_max_pool2d adaptive_max_pool3d max_unpool1d max_unpool2d max_unpool3d"
+        ),
+        "graphdl.ops.functions.attention": (
+            "embedding embedding_bag rotary_embedding scaled_dot_product_attention"
+        ),
+        "graphdl.ops.functions.convolution": (
+            "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"
+        ),
+        "graphdl.ops.functions.image": (
+            "affine_grid channel_shuffle grid_sample interpolate pixel_shuffle pixel_unshuffle"
+        ),
+        "graphdl.ops.functions.normalization": (
+            "batch_norm group_norm instance_norm layer_norm local_response_norm moments rms_norm"
+        ),
+        "graphdl.ops.functions.patches": "fold patches",
+        "graphdl.ops.functions.pooling": (
+            "avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d lp_pool3d max_pool1d "
+            "max_pool1d_with_indices max_pool2d max_pool2d_with_indices max_pool3d "
+            "max_pool3d_with_indices"
+        ),
         "graphdl.ops.functions.contraction": "dot_general matmul outer tensordot vecdot",
+        "graphdl.ops.functions.control_flow": "fori_loop map scan",
         "graphdl.ops.functions.creation": (
             "arange constant eye full full_like is_training linspace ones ones_like placeholder "
             "tri tril triu variable zeros zeros_like"
@@ -286,7 +375,7 @@ _HOMES: dict[str, str] = {
 }
 """Public name -> the module that defines it."""
 
-_BUILTINS = frozenset(["abs", "all", "any", "max", "min", "pow", "print", "round", "sum"])
+_BUILTINS = frozenset(["abs", "all", "any", "map", "max", "min", "pow", "print", "round", "sum"])
 """Left out of `from graphdl import *`."""
 
 __all__ = sorted((_HOMES.keys() | _MODULES) - _BUILTINS)

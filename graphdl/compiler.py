@@ -94,7 +94,7 @@ def compile_graph(
     clock.tick("schedule")
     lowered = lower_schedule(ordered)
     clock.tick("lowering")
-    plan = plan_memory(ordered, lowered.elsewhere)
+    plan = plan_memory(ordered, lowered.elsewhere, lowered.workspaces)
     program = assemble(name, guarded, ordered, lowered, plan, guards)
     if settings().verify:
         verify_program(program)

@@ -100,7 +100,7 @@ def explain(compilation: Compilation) -> Explanation:
     rows = [
         _kernel_row(number, group, compilation)
         for number, group in enumerate(order.groups)
-        if group.kind is not GroupKind.HOST
+        if group.kind not in (GroupKind.HOST, GroupKind.LOOP)
     ]
     copies = [_copy_line(each) for each in program.statements if isinstance(each, Copy | Swap)]
     updates = [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphdl.autodiff.rules import Contribution, vjp_rule
+from graphdl.autodiff.rules import Contribution, batch_rule, jvp_rule, to_front, vjp_rule
 from graphdl.graph.nodes import Node, Tensor
 from graphdl.ops.contraction import dot_general
+from graphdl.ops.elementwise import add
 from graphdl.ops.movement import transpose
+from graphdl.typesystem.expression import Size
 
 Axes = tuple[int, ...]
 
@@ -58,3 +60,36 @@ def _restore(tensor: Tensor, axes: Axes) -> Tensor:
     permutation = tuple(axes.index(axis) for axis in range(len(axes)))
     result: Tensor = transpose(tensor, permutation=permutation)
     return result
+
+
+# Forward and batched ------------------------------------------------------------------------------
+
+
+@jvp_rule(dot_general)
+def dot_general_jvp(node: Node, tangents: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
+    """t_lhs rhs + lhs t_rhs."""
+    (to_lhs, to_rhs), (lhs, rhs) = tangents, node.operands
+    parts = [(to_lhs, rhs)] if to_lhs is not None else []
+    parts += [(lhs, to_rhs)] if to_rhs is not None else []
+    products = [dot_general(*pair, **node.attributes) for pair in parts]
+    return (add(*products) if len(products) == 2 else products[0] if products else None,)
+
+
+@batch_rule(dot_general)
+def dot_general_batch(
+    node: Node, operands: tuple[Tensor, ...], has_batch: tuple[bool, ...], size: Size
+) -> Sequence[Tensor]:
+    """One more batch axis, or one more free axis where an operand has no batch."""
+    (lhs, rhs), (in_lhs, in_rhs) = operands, has_batch
+    named = {
+        name: tuple(axis + 1 for axis in axes) if has else axes
+        for name, axes in node.attributes.items()
+        for has in ((in_lhs if name.startswith("lhs") else in_rhs),)
+    }
+    batches = len(named["lhs_batch"])
+    if in_lhs and in_rhs:
+        named["lhs_batch"] = (0, *named["lhs_batch"])
+        named["rhs_batch"] = (0, *named["rhs_batch"])
+        return (dot_general(lhs, rhs, **named),)
+    free = len(_free_axes(lhs, named["lhs_contract"], named["lhs_batch"]))
+    return (to_front(dot_general(lhs, rhs, **named), batches + (0 if in_lhs else free)),)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphdl.autodiff.rules import Contribution, filled, vjp_rule, zeros_like
+from graphdl.autodiff.rules import (
+    Contribution,
+    batch_rule,
+    filled,
+    jvp_rule,
+    vjp_rule,
+    zeros_like,
+)
 from graphdl.graph.nodes import Node, Tensor, build_node
 from graphdl.ops import arguments
 from graphdl.ops import cumulative as ops
@@ -23,10 +30,12 @@ from graphdl.ops.elementwise import (
     select,
     subtract,
 )
-from graphdl.ops.indexing import scatter_add_elements
+from graphdl.ops.indexing import gather_elements, scatter_add_elements
 from graphdl.typesystem.dtype import int64
+from graphdl.typesystem.expression import Size
 
 Cotangents = tuple[Tensor, ...]
+Tangents = tuple[Tensor | None, ...]
 Contributions = Sequence[Contribution]
 BEYOND = 2**62
 """Above any place on an axis."""
@@ -66,15 +75,21 @@ def cumulative_prod_vjp(node: Node, cotangents: Cotangents) -> Contributions:
 @vjp_rule(ops.cumulative_max, ops.cumulative_min)
 def cumulative_extreme_vjp(node: Node, cotangents: Cotangents) -> Contributions:
     """g added up where the running extreme came from, at ties the element seen last."""
-    (g,), (x,), (result,) = cotangents, node.operands, node.results
+    (g,), x, axis = cotangents, node.operands[0], node.attributes["axis"]
+    return (scatter_add_elements(zeros_like(x), _latest(node), g, axis=axis),)
+
+
+def _latest(node: Node) -> Tensor:
+    """Where along the axis the running extreme came from."""
+    (x,), (result,) = node.operands, node.results
     axis, is_reverse = _direction(node)
     counting = {"shape": x.shape, "axis": axis, "dtype": int64}
     places = build_node(iota, (), counting).results[0]
     none = arguments.filled(BEYOND if is_reverse else -1, int64, x.shape)
     records = select(equal(x, result), places, none)
     scan = ops.cumulative_min if is_reverse else ops.cumulative_max
-    latest = scan(records, axis=axis, reverse=is_reverse)
-    return (scatter_add_elements(zeros_like(x), latest, g, axis=axis),)
+    latest: Tensor = scan(records, axis=axis, reverse=is_reverse)
+    return latest
 
 
 @vjp_rule(ops.cumulative_logsumexp)
@@ -93,3 +108,45 @@ def cumulative_logsumexp_vjp(node: Node, cotangents: Cotangents) -> Contribution
         total = ops.cumulative_logsumexp(score, axis=axis, reverse=not is_reverse)
         parts.append(exp(add(total, x)))
     return (subtract(*parts),)
+
+
+# Forward and batched ------------------------------------------------------------------------------
+
+
+@jvp_rule(ops.cumulative_sum)
+def cumulative_sum_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
+    """The running sum of t."""
+    return [None if t is None else ops.cumulative_sum(t, **node.attributes) for t in tangents]
+
+
+@jvp_rule(ops.cumulative_max, ops.cumulative_min)
+def cumulative_extreme_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
+    """t where the running extreme came from."""
+    (t,), axis = tangents, node.attributes["axis"]
+    return (None if t is None else gather_elements(t, _latest(node), axis=axis),)
+
+
+@jvp_rule(ops.cumulative_logsumexp)
+def cumulative_logsumexp_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
+    """exp(-y) times the running sum of t exp(x), in logarithms of t and of -t."""
+    (t,), (x,), (result,) = tangents, node.operands, node.results
+    if t is None:
+        return (None,)
+    axis, is_reverse = _direction(node)
+    parts = []
+    for part in (t, negative(t)):
+        is_positive = greater(part, zeros_like(t))
+        logarithm = log(select(is_positive, part, filled(t, 1)))
+        score = select(is_positive, add(logarithm, x), filled(t, float("-inf")))
+        total = ops.cumulative_logsumexp(score, axis=axis, reverse=is_reverse)
+        parts.append(exp(subtract(total, result)))
+    return (subtract(*parts),)
+
+
+@batch_rule(*ops.OPS)
+def cumulative_batch(
+    node: Node, operands: tuple[Tensor, ...], has_batch: tuple[bool, ...], size: Size
+) -> Sequence[Tensor]:
+    """Along the axis behind the batch."""
+    axis, is_reverse = _direction(node)
+    return (node.op(*operands, axis=axis + 1, reverse=is_reverse),)

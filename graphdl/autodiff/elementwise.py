@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import pi, sqrt
 
-from graphdl.autodiff.rules import Contribution, filled, vjp_rule, zeros_like
+from graphdl.autodiff.rules import (
+    RULES,
+    Contribution,
+    batch_rule,
+    batched,
+    filled,
+    jvp_rule,
+    vjp_rule,
+    zeros_like,
+)
 from graphdl.graph.nodes import Node, Tensor
 from graphdl.ops import elementwise as ops
 from graphdl.ops.elementwise import (
@@ -29,8 +38,10 @@ from graphdl.ops.elementwise import (
     select,
     subtract,
 )
+from graphdl.typesystem.expression import Size
 
 Cotangents = tuple[Tensor, ...]
+Tangents = tuple[Tensor | None, ...]
 Contributions = Sequence[Contribution]
 
 
@@ -275,3 +286,42 @@ def tanh_vjp(node: Node, cotangents: Cotangents) -> Contributions:
     """g (1 - tanh(x)^2)."""
     (g,), (result,) = cotangents, node.results
     return (multiply(g, subtract(filled(result, 1), multiply(result, result))),)
+
+
+# Forward and batched ------------------------------------------------------------------------------
+
+
+@jvp_rule(ops.select)
+def select_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
+    """The tangent of the branch that was taken."""
+    zero = zeros_like(node.results[0])
+    branches = (zero if tangent is None else tangent for tangent in tangents[1:])
+    return (select(node.operands[0], *branches),)
+
+
+@jvp_rule(ops.convert)
+def convert_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
+    """t in the result's dtype."""
+    return [None if t is None else convert(t, **node.attributes) for t in tangents]
+
+
+@jvp_rule(*(op for op in ops.OPS if op in RULES and op not in (ops.select, ops.convert)))
+def elementwise_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
+    """The sum over operands: a diagonal Jacobian is its own transpose, so the vjp rule serves."""
+    total: Tensor | None = None
+    for position, tangent in enumerate(tangents):
+        if tangent is None:
+            continue
+        part = RULES[node.op](node, (tangent,))[position]
+        if isinstance(part, Tensor):
+            total = part if total is None else add(total, part)
+    return (total,)
+
+
+@batch_rule(*ops.OPS)
+def elementwise_batch(
+    node: Node, operands: tuple[Tensor, ...], has_batch: tuple[bool, ...], size: Size
+) -> Sequence[Tensor]:
+    """The same on whole batches."""
+    given = (batched(x, has, size) for x, has in zip(operands, has_batch, strict=True))
+    return (node.op(*given, **node.attributes),)

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphdl.autodiff.rules import Contribution, vjp_rule, zeros_like
+from graphdl.autodiff.rules import (
+    Contribution,
+    batch_rule,
+    batched,
+    jvp_rule,
+    vjp_rule,
+    zeros_like,
+)
 from graphdl.graph.nodes import Node, Tensor
 from graphdl.ops import movement as ops
 from graphdl.ops.arguments import filled
-from graphdl.ops.elementwise import multiply
+from graphdl.ops.elementwise import multiply, select
 from graphdl.ops.overlap import dilate
 from graphdl.ops.reduction import reduce_sum
+from graphdl.typesystem.dtype import bool_
 from graphdl.typesystem.expression import Size, maximum
 
 Cotangents = tuple[Tensor, ...]
+Operands = tuple[Tensor, ...]
+Flags = tuple[bool, ...]
+Tangents = tuple[Tensor | None, ...]
 Contributions = Sequence[Contribution]
 
 
@@ -99,3 +110,99 @@ def concatenate_vjp(node: Node, cotangents: Cotangents) -> Contributions:
         parts.append(ops.slice_(g, starts=starts, stops=stops, steps=(1,) * g.ndim))
         start = stop
     return parts
+
+
+# Forward and batched ------------------------------------------------------------------------------
+
+
+@jvp_rule(ops.reshape, ops.transpose, ops.broadcast_in_dim, ops.reverse, ops.slice_)
+def movement_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
+    """t moved likewise."""
+    return [None if t is None else node.op(t, **node.attributes) for t in tangents]
+
+
+@jvp_rule(ops.pad, ops.concatenate)
+def joining_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
+    """Tangents joined likewise, zeros where there is none."""
+    given = _or_zeros(node, tangents)
+    return (node.op(*given, **node.attributes) if given else None,)
+
+
+def _or_zeros(node: Node, tangents: Tangents) -> list[Tensor]:
+    if all(tangent is None for tangent in tangents):
+        return []
+    pairs = zip(tangents, node.operands, strict=True)
+    return [zeros_like(operand) if tangent is None else tangent for tangent, operand in pairs]
+
+
+@batch_rule(ops.reshape)
+def reshape_batch(node: Node, operands: Operands, has_batch: Flags, size: Size) -> Sequence[Tensor]:
+    """The batch stays in front."""
+    return (ops.reshape(*operands, shape=(size, *node.attributes["shape"])),)
+
+
+@batch_rule(ops.transpose)
+def transpose_batch(
+    node: Node, operands: Operands, has_batch: Flags, size: Size
+) -> Sequence[Tensor]:
+    """The batch stays in front."""
+    return (ops.transpose(*operands, permutation=(0, *_behind(node.attributes["permutation"]))),)
+
+
+@batch_rule(ops.broadcast_in_dim)
+def broadcast_in_dim_batch(
+    node: Node, operands: Operands, has_batch: Flags, size: Size
+) -> Sequence[Tensor]:
+    """The batch stays in front."""
+    dimensions = (0, *_behind(node.attributes["broadcast_dimensions"]))
+    shape = (size, *node.attributes["shape"])
+    return (ops.broadcast_in_dim(*operands, shape=shape, broadcast_dimensions=dimensions),)
+
+
+@batch_rule(ops.slice_)
+def slice_batch(node: Node, operands: Operands, has_batch: Flags, size: Size) -> Sequence[Tensor]:
+    """The whole of the batch."""
+    starts, stops, steps = (node.attributes[name] for name in ("starts", "stops", "steps"))
+    named = {"starts": (0, *starts), "stops": (size, *stops), "steps": (1, *steps)}
+    return (ops.slice_(*operands, **named),)
+
+
+@batch_rule(ops.reverse)
+def reverse_batch(node: Node, operands: Operands, has_batch: Flags, size: Size) -> Sequence[Tensor]:
+    """Along the axes behind the batch."""
+    return (ops.reverse(*operands, axes=_behind(node.attributes["axes"])),)
+
+
+@batch_rule(ops.pad)
+def pad_batch(node: Node, operands: Operands, has_batch: Flags, size: Size) -> Sequence[Tensor]:
+    """No padding of the batch; a value for each example is chosen where the padding is."""
+    x, value = operands
+    x = batched(x, has_batch[0], size)
+    low, high = (0, *node.attributes["low"]), (0, *node.attributes["high"])
+    if not has_batch[1]:
+        return (ops.pad(x, value, low=low, high=high),)
+    inside = ops.pad(filled(True, bool_, x.shape), filled(False, bool_), low=low, high=high)
+    padded = ops.pad(x, filled(0, x.dtype), low=low, high=high)
+    values = ops.broadcast_in_dim(value, shape=padded.shape, broadcast_dimensions=(0,))
+    return (select(inside, padded, values),)
+
+
+@batch_rule(ops.concatenate)
+def concatenate_batch(
+    node: Node, operands: Operands, has_batch: Flags, size: Size
+) -> Sequence[Tensor]:
+    """Along the axis behind the batch."""
+    given = (batched(x, has, size) for x, has in zip(operands, has_batch, strict=True))
+    return (ops.concatenate(*given, axis=node.attributes["axis"] + 1),)
+
+
+@batch_rule(ops.stop_gradient)
+def stop_gradient_batch(
+    node: Node, operands: Operands, has_batch: Flags, size: Size
+) -> Sequence[Tensor]:
+    """The same."""
+    return (ops.stop_gradient(*operands),)
+
+
+def _behind(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(axis + 1 for axis in axes)

@@ -32,14 +32,14 @@ def grad(cost: Tensor, wrt: Any, *, disconnected: Disconnected = "raise") -> Any
     >>> gd.grad(gd.sum(x * x), x).eval({x: [1.0, 2.0, 3.0]})
     array([2., 4., 6.], dtype=float32)
     """
-    _require_tensor(cost, "grad: the cost")
+    require_tensor(cost, "grad: the cost")
     if cost.ndim != 0:
         raise ShapeError(
             f"grad: the cost must be 0-d, got {cost.type}",
             details=operand_lines(cost=cost),
             hint="reduce it with gd.sum or gd.mean, or use gd.vjp",
         )
-    _require_floating("cost", cost)
+    require_floating("cost", cost)
     with gradient_of(cost.node):
         one = filled(1, cost.dtype)
     return _differentiate("grad", [cost], [one], wrt, disconnected)
@@ -60,8 +60,8 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, *, disconnected: Disconnected =
     if len(flat) != len(given):
         raise ArgumentError(f"vjp: {len(given)} cotangents for {len(flat)} outputs")
     for output in flat:
-        _require_tensor(output, "vjp: an output")
-        _require_floating("output", output)
+        require_tensor(output, "vjp: an output")
+        require_floating("output", output)
     seeds = [
         None if cotangent is None else _as_cotangent(cotangent, output)
         for output, cotangent in zip(flat, given, strict=True)
@@ -87,20 +87,25 @@ def _differentiate(
     wrt: Any,
     disconnected: Disconnected,
 ) -> Any:
-    if disconnected not in ("raise", "zero", "none"):
-        raise ArgumentError(
-            f"{name}: disconnected={disconnected!r}", hint='use "raise", "zero" or "none"'
-        )
+    require_choice(name, disconnected)
     targets = leaves_of(wrt)
     for target in targets:
-        _require_tensor(target, f"{name}: wrt")
-        _require_floating("wrt", target)
+        require_tensor(target, f"{name}: wrt")
+        require_floating("wrt", target)
     found = pull_back(outputs, cotangents, targets)
     results = [
         cotangent if cotangent is not None else _fill_in(name, outputs, target, disconnected)
         for target, cotangent in zip(targets, found, strict=True)
     ]
     return restructure(wrt, results)
+
+
+def require_choice(name: str, disconnected: str) -> None:
+    """Raise ArgumentError for another word than "raise", "zero" and "none"."""
+    if disconnected not in ("raise", "zero", "none"):
+        raise ArgumentError(
+            f"{name}: disconnected={disconnected!r}", hint='use "raise", "zero" or "none"'
+        )
 
 
 def _fill_in(
@@ -152,15 +157,17 @@ def _as_cotangent(value: Any, output: Tensor) -> Tensor:
     return cotangent
 
 
-def _require_tensor(value: object, role: str) -> None:
+def require_tensor(value: object, role: str) -> None:
+    """Raise ArgumentError for anything but a tensor."""
     if not isinstance(value, Tensor):
         raise ArgumentError(f"{role} must be a tensor, got {type(value).__name__}")
 
 
-def _require_floating(role: str, tensor: Tensor) -> None:
+def require_floating(role: str, tensor: Tensor, name: str = "grad") -> None:
+    """Raise GradientError for a tensor that has no derivative."""
     if not tensor.dtype.is_floating:
         raise GradientError(
-            f"grad: {role} is {tensor.dtype}: derivatives need a floating dtype",
+            f"{name}: {role} is {tensor.dtype}: derivatives need a floating dtype",
             details=operand_lines(**{role: tensor}),
             hint="convert it with gd.astype before it is used" if role == "wrt" else None,
         )

@@ -131,7 +131,7 @@ def _sweep_node(
             if contribution is None or not is_active(operand, cuts, active):
                 continue
             if isinstance(contribution, Undefined):
-                raise _undefined(node, operand, contribution)
+                raise undefined_error("grad", node, operand, contribution)
             (outer if operand.key in cuts else inner).credit(operand, contribution)
 
 
@@ -147,9 +147,12 @@ def _apply_rule(node: Node, cotangents: tuple[Tensor, ...]) -> Sequence[Contribu
     return [move_mask(contribution, masked, side) for contribution in contributions]
 
 
-def _undefined(node: Node, operand: Tensor, contribution: Undefined) -> GradientError:
+def undefined_error(
+    name: str, node: Node, operand: Tensor, contribution: Undefined
+) -> GradientError:
+    """The error for a derivative that a rule refuses."""
     return GradientError(
-        f"grad: {node.op.name}: {contribution.reason}",
+        f"{name}: {node.op.name}: {contribution.reason}",
         details=operand_lines(operand=operand, result=node.results[0]),
         hint=contribution.hint,
     )

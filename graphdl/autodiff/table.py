@@ -1,9 +1,11 @@
-"""Every derivative rule: importing this module loads the family files."""
+"""Every rule: importing this module loads the family files."""
 
 from __future__ import annotations
 
 from graphdl.autodiff import (
     contraction,
+    control_flow,
+    creation,
     cumulative,
     effect,
     elementwise,
@@ -13,11 +15,12 @@ from graphdl.autodiff import (
     regions,
     windows,
 )
-from graphdl.autodiff.rules import RULES
+from graphdl.autodiff.rules import BATCH_RULES, JVP_RULES, RULES
 
 FAMILIES = (
-    elementwise, reduction, cumulative, contraction, movement, indexing, effect, regions, windows,
+    elementwise, reduction, cumulative, contraction, movement, indexing, creation, effect, regions,
+    control_flow, windows,
 )  # fmt: skip
-"""The files that hold derivative rules."""
+"""The files that hold rules."""
 
-__all__ = ["FAMILIES", "RULES"]
+__all__ = ["BATCH_RULES", "FAMILIES", "JVP_RULES", "RULES"]

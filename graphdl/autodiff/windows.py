@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphdl.autodiff.rules import Contribution, vjp_rule, zeros_like
+from graphdl.autodiff.rules import Contribution, batch_rule, jvp_rule, vjp_rule, zeros_like
 from graphdl.graph.nodes import Node, Tensor, build_node
 from graphdl.ops import creation
 from graphdl.ops.contraction import dot_general, free_axes
@@ -161,3 +161,31 @@ def diagonal_vjp(node: Node, cotangents: tuple[Tensor, ...]) -> Sequence[Contrib
 def _count(shape: tuple[Size, ...], axis: int) -> Tensor:
     attributes = {"shape": shape, "axis": axis, "dtype": int64}
     return build_node(creation.iota, (), attributes).results[0]
+
+
+# Forward and batched ------------------------------------------------------------------------------
+
+
+@jvp_rule(windows, diagonal)
+def view_jvp(node: Node, tangents: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
+    """t moved likewise."""
+    return [None if t is None else node.op(t, **node.attributes) for t in tangents]
+
+
+@batch_rule(windows)
+def windows_batch(
+    node: Node, operands: tuple[Tensor, ...], has_batch: tuple[bool, ...], size: Size
+) -> Sequence[Tensor]:
+    """Over the axes behind the batch."""
+    named = dict(node.attributes)
+    named["axes"] = tuple(axis + 1 for axis in named["axes"])
+    return (windows(*operands, **named),)
+
+
+@batch_rule(diagonal)
+def diagonal_batch(
+    node: Node, operands: tuple[Tensor, ...], has_batch: tuple[bool, ...], size: Size
+) -> Sequence[Tensor]:
+    """Over the axes behind the batch."""
+    first, second = node.attributes["first"], node.attributes["second"]
+    return (diagonal(*operands, first=first + 1, second=second + 1),)

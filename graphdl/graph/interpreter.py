@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from graphdl.errors import ArgumentError, InternalError, NumericsError, ShapeError
 from graphdl.graph.describe import describe, name_of
+from graphdl.graph.loops import run_scan
 from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.sizes import bind_sizes
 from graphdl.typesystem.expression import Expression, Symbol, evaluate
@@ -111,12 +112,12 @@ class _Run:
 
     def node(self, node: Node, given: set[tuple[int, int]]) -> None:
         operands = [self.fetch(operand) for operand in node.operands]
-        results = self.compute(node, operands)
+        shapes = [self.resolve(type_.shape) for type_ in node.result_types]
+        results = self.compute(node, operands, shapes)
         if len(results) != len(node.result_types):
             raise InternalError(f"{node.op.name} computed {len(results)} results: {node}")
         for index, (type_, result) in enumerate(zip(node.result_types, results, strict=True)):
-            array = np.asarray(result)
-            shape = tuple(evaluate(size, self.sizes) for size in type_.shape)
+            array, shape = np.asarray(result), shapes[index]
             if array.shape != shape or array.dtype != type_.dtype.numpy:
                 found = f"{array.dtype}{list(array.shape)}"
                 raise InternalError(f"{node.op.name} computed {found}, its type is {type_}: {node}")
@@ -125,10 +126,33 @@ class _Run:
         if node.op.has_effect:
             self.effects.append((node.serial, self.effect(node, operands)))
 
-    def compute(self, node: Node, operands: list[Array]) -> Sequence[Array]:
-        if node.regions:
+    def control(
+        self, node: Node, operands: list[Array], shapes: list[tuple[int, ...]]
+    ) -> Sequence[Array]:
+        """A node with regions."""
+        outside, self.effects = self.effects, []
+        if node.op.name == "scan":
+            length = self.resolve(node.attributes["length"])
+            results = run_scan(node, operands, length, shapes, self.call)
+        else:
             # remat and custom_gradient both compute their first region.
-            return self.graph(node.regions[0], operands)
+            results = self.call(node.regions[0], operands)
+        inside, self.effects = self.effects, outside
+        self.effects += [(node.serial, effect) for _, effect in inside]
+        return results
+
+    def call(self, region: Graph, arrays: Sequence[Array]) -> list[Array]:
+        """A region's outputs; its effects happen in build order, after those of earlier calls."""
+        before, self.effects = self.effects, []
+        results = self.graph(region, arrays)
+        self.effects = before + sorted(self.effects, key=lambda pair: pair[0])
+        return results
+
+    def compute(
+        self, node: Node, operands: list[Array], shapes: list[tuple[int, ...]]
+    ) -> Sequence[Array]:
+        if node.regions:
+            return self.control(node, operands, shapes)
         match node.op.name:
             case "placeholder":
                 return [self.default(node)]

@@ -45,9 +45,12 @@ Body = tuple[Statement, ...]
 
 def _same(new: tuple[_T, ...], old: tuple[_T, ...]) -> bool:
     """Whether each part is the very same object (or an equal int)."""
-    return len(new) == len(old) and all(
-        a is b or (type(a) is int and a == b) for a, b in zip(new, old, strict=True)
-    )
+    if len(new) != len(old):
+        return False
+    for a, b in zip(new, old, strict=True):
+        if a is not b and (type(a) is not int or a != b):
+            return False
+    return True
 
 
 class Rewriter:
@@ -194,7 +197,7 @@ class Rewriter:
         )
         if start is loop.start and stop is loop.stop and body is loop.body and not carried:
             return (loop,)
-        return (replace(loop, start=start, stop=stop, body=body, carried=carried),)
+        return (Loop(loop.symbol, start, stop, loop.step, loop.kind, body, carried),)
 
     def sweep(self, sweep: Sweep) -> Iterable[Statement]:
         """A Sweep: its axes, body and accumulators."""

@@ -9,24 +9,29 @@ from typing import cast
 from graphdl.graph.describe import name_of
 from graphdl.graph.nodes import Graph, Tensor
 from graphdl.kernel.nodes import Kernel
+from graphdl.lowering.bodies import BodyViews, body_graph, place_body, slice_at, step_symbol
 from graphdl.lowering.group_key import GroupKey, Template, as_template, fill_template, group_key
 from graphdl.lowering.lower import lower
 from graphdl.lowering.lowered import LoweredKernel
 from graphdl.ops.effect import check
 from graphdl.program.nodes import (
     Check,
+    Copy,
     GuardCheck,
     Launch,
+    Loop,
     Print,
     Program,
     Slot,
     Statement,
     View,
 )
+from graphdl.schedule.fuse import fuse
 from graphdl.schedule.groups import Group, GroupKind
-from graphdl.schedule.order import Order, storage_of
-from graphdl.schedule.plan_memory import MemoryPlan
-from graphdl.typesystem.expression import Symbol, free_symbols
+from graphdl.schedule.order import CopyReason, Order, storage_of
+from graphdl.schedule.order import order as order_groups
+from graphdl.schedule.plan_memory import MemoryPlan, plan_memory, workspace_key
+from graphdl.typesystem.expression import Size, Symbol, free_symbols
 
 MAXIMUM_TEMPLATES = 4096
 _templates: dict[object, Template] = {}
@@ -37,6 +42,12 @@ class LoweredSchedule:
     """One LoweredKernel per group that launches a kernel, by the group's position in the order."""
 
     kernels: dict[int, LoweredKernel]
+    bodies: dict[int, LoweredBody]
+
+    @property
+    def workspaces(self) -> dict[int, Size]:
+        """Bytes that a group needs while it runs, by the group's position in the order."""
+        return {position: body.plan.arena_bytes for position, body in self.bodies.items()}
 
     @property
     def elsewhere(self) -> frozenset[tuple[int, int]]:
@@ -44,14 +55,33 @@ class LoweredSchedule:
         return frozenset().union(*(lowered.elsewhere for lowered in self.kernels.values()))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LoweredBody:
+    """One step of a loop, ordered, lowered and placed in an arena of its own."""
+
+    order: Order
+    lowered: LoweredSchedule
+    plan: MemoryPlan
+
+
 def lower_schedule(order: Order) -> LoweredSchedule:
-    """Lower every group, equal groups once."""
-    kernels = {
-        position: _lower_once(group, order)
-        for position, group in enumerate(order.groups)
-        if group.kind is not GroupKind.HOST
-    }
-    return LoweredSchedule(kernels)
+    """Lower every group, equal groups once, and the bodies of loops."""
+    kernels: dict[int, LoweredKernel] = {}
+    bodies: dict[int, LoweredBody] = {}
+    for position, group in enumerate(order.groups):
+        if group.kind is GroupKind.LOOP:
+            bodies[position] = _lower_body(group)
+        elif group.kind is not GroupKind.HOST:
+            kernels[position] = _lower_once(group, order)
+    return LoweredSchedule(kernels, bodies)
+
+
+def _lower_body(group: Group) -> LoweredBody:
+    ordered = order_groups(fuse(body_graph(group.nodes[0])))
+    lowered = lower_schedule(ordered)
+    return LoweredBody(
+        ordered, lowered, plan_memory(ordered, lowered.elsewhere, lowered.workspaces)
+    )
 
 
 def _lower_once(group: Group, order: Order) -> LoweredKernel:
@@ -88,14 +118,8 @@ def assemble(
 ) -> Program:
     """The whole program: slots, guards, kernels, statements."""
     kernels: dict[str, Kernel] = {}
-    statements: list[Statement] = list(plan.first)
-    for position, group in enumerate(order.groups):
-        statements += plan.before.get(position, ())
-        if group.kind is GroupKind.HOST:
-            statements.append(_host(group, order, plan))
-        else:
-            statements.append(_launch(group, lowered.kernels[position], plan, kernels))
-    statements += plan.last
+    constants: list[Slot] = []
+    statements = _statements(order, lowered, plan, kernels, constants)
     inputs = tuple(
         Slot(name_of(tensor.node) or f"input{position}", tensor.type)
         for position, tensor in enumerate(graph.inputs)
@@ -109,12 +133,72 @@ def assemble(
         inputs,
         outputs,
         plan.variables,
-        plan.constants,
+        tuple(constants),
         tuple(guards),
         plan.arena_bytes,
         kernels,
-        tuple(statements),
+        statements,
     )
+
+
+def _statements(
+    order: Order,
+    lowered: LoweredSchedule,
+    plan: MemoryPlan,
+    kernels: dict[str, Kernel],
+    constants: list[Slot],
+    depth: int = 0,
+) -> tuple[Statement, ...]:
+    """What runs, inside `depth` loops; kernels and constants are added to those known."""
+    constants += plan.constants
+    statements: list[Statement] = list(plan.first)
+    for position, group in enumerate(order.groups):
+        statements += plan.before.get(position, ())
+        if group.kind is GroupKind.HOST:
+            statements.append(_host(group, order, plan))
+        elif group.kind is GroupKind.LOOP:
+            body = lowered.bodies[position]
+            views = _body_views(group, order, plan, depth, len(constants))
+            inner: list[Slot] = []
+            steps = _statements(body.order, body.lowered, body.plan, kernels, inner, depth + 1)
+            constants += inner
+            statements += _loop(group, order, plan, place_body(steps, body.plan, views), depth)
+        else:
+            statements.append(_launch(group, lowered.kernels[position], plan, kernels))
+    return (*statements, *plan.last)
+
+
+def _body_views(
+    group: Group, order: Order, plan: MemoryPlan, depth: int, first_constant: int
+) -> BodyViews:
+    (node,) = group.nodes
+    attributes = node.attributes
+    count, sequences = attributes["carries"], attributes["sequences"]
+    step: Size = step_symbol(depth)
+    if attributes["reverse"]:
+        step = attributes["length"] - 1 - step
+    inputs = [_seen(operand, order, plan) for operand in node.operands[count:]]
+    outputs = [plan.views[result.key] for result in node.results]
+    return BodyViews(
+        tuple(outputs[:count]),
+        (*(slice_at(view, step) for view in inputs[:sequences]), *inputs[sequences:]),
+        tuple(slice_at(view, step) for view in outputs[count:]),
+        plan.views[workspace_key(node)],
+        first_constant,
+    )
+
+
+def _loop(
+    group: Group, order: Order, plan: MemoryPlan, body: tuple[Statement, ...], depth: int
+) -> list[Statement]:
+    """The first values of the carries go where the last ones will be; then the steps."""
+    (node,) = group.nodes
+    carries = node.results[: node.attributes["carries"]]
+    copies: list[Statement] = [
+        Copy(_seen(start, order, plan), plan.views[carry.key], CopyReason.CARRY.value)
+        for start, carry in zip(node.operands, carries, strict=False)
+    ]
+    return [*copies, Loop(step_symbol(depth), node.attributes["length"], body)]
 
 
 def program_sizes(graph: Graph, guards: Iterable[GuardCheck] = ()) -> tuple[Symbol, ...]:

@@ -36,6 +36,12 @@ class Layer:
     name: str | None = None
     trainable: bool = True
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Wrong arguments of a layer's constructor are told at the user's line."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            type.__setattr__(cls, "__init__", hides_internal_frames(vars(cls)["__init__"]))
+
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's result; written by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} has no method call(self, x)")

@@ -49,7 +49,7 @@ class Dense(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """The result for one input of at least one axis and a floating dtype."""
-        _require_floating("Dense", x)
+        require_floating_input("Dense", x)
         if x.ndim == 0:
             raise ShapeError("Dense: the input has no axes", details=operand_lines(x=x))
         inputs = require_known_size(self, x.shape[-1], "the last axis of the input")
@@ -101,7 +101,7 @@ class Dropout(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """The input with elements dropped, or the input."""
-        _require_floating("Dropout", x)
+        require_floating_input("Dropout", x)
         training = is_training()
         if self.rate == 0 or is_filled(training, False):
             return x
@@ -128,7 +128,8 @@ class Flatten(Layer):
         return reshape(x, (x.shape[0], product(x.shape[1:])))
 
 
-def _require_floating(kind: str, x: Tensor) -> None:
+def require_floating_input(kind: str, x: Tensor) -> None:
+    """Raises ArgumentError for what is no tensor, and DTypeError for other than floating dtypes."""
     if not isinstance(x, Tensor):
         raise ArgumentError(
             f"{kind}: a layer is called on tensors, got {type(x).__name__}",

@@ -209,3 +209,24 @@ def broadcast_operands(
         lines = operand_lines(**dict(zip(names, tensors, strict=True)))
         raise ShapeError(error.message, details=lines, hint=error.hint) from None
     return tuple(broadcast(tensor, shape) for tensor in tensors)
+
+
+def as_floating(value: Operand, op: str) -> Tensor:
+    """The argument as a floating tensor: integers and bools are computed in float32."""
+    tensor = as_tensor(value, op)
+    return tensor if tensor.dtype.is_floating else cast(tensor, float32)
+
+
+def floating_operands(
+    op: str, *values: Operand, names: Sequence[str] = ("lhs", "rhs")
+) -> tuple[Tensor, ...]:
+    """The operands in one floating dtype and one shape; integers and bools count as float32."""
+    tensors = promote_operands(op, *values, names=names)
+    if not tensors[0].dtype.is_floating:
+        tensors = tuple(cast(tensor, float32) for tensor in tensors)
+    return broadcast_operands(op, *tensors, names=names)
+
+
+def number_like(value: float, x: Tensor) -> Tensor:
+    """One number in the dtype and shape of `x`."""
+    return filled(value, x.dtype, x.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphdl.graph.op import Op
 from graphdl.ops import (
     contraction,
+    control_flow,
     creation,
     cumulative,
     effect,
@@ -20,7 +21,7 @@ from graphdl.ops import (
 
 _FAMILIES = (
     leaves, elementwise, reduction, cumulative, contraction, movement, indexing, creation, random,
-    effect, regions, windows,
+    effect, regions, control_flow, windows,
 )  # fmt: skip
 
 OPS: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.OPS}

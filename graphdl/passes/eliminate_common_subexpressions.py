@@ -3,7 +3,8 @@
 Why: nodes are never shared when they are built; gradients repeat the forward computation.
 Requires: nothing. Ensures: no two nodes without effects have the same op, attributes and operands.
 What comes out of an `optimization_barrier` is not what went in, so a computation that `remat`
-repeats stays apart. Placeholders, parameters, effects and nodes with state writes are never merged.
+repeats stays apart. Placeholders, parameters and nodes with state writes are never merged; effects
+only with copies of themselves.
 
     %1: float32[4] = exp(x)                    %1: float32[4] = exp(x)
     %2: float32[4] = exp(x)               ->   %3: float32[4] = add(%1, %1)
@@ -26,7 +27,7 @@ def eliminate_common_subexpressions(graph: Graph) -> Graph:
     seen: dict[Any, Node] = {}
 
     def visit(node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-        if node.op.has_effect or node.writes or node.op is placeholder or node.op is parameter:
+        if node.writes or node.op is placeholder or node.op is parameter:
             return None
         current = node
         regions = with_regions(node, eliminate_common_subexpressions)
@@ -49,7 +50,8 @@ def _identity(node: Node) -> Any:
     if node.op.commutative:
         keys.sort()
     regions = tuple(map(_structure, node.regions)) if node.regions else ()
-    return (node.op, node.attributes, tuple(keys), regions)
+    built = node.serial if node.op.has_effect else None
+    return (node.op, node.attributes, tuple(keys), regions, built)
 
 
 def _structure(graph: Graph) -> Any:

@@ -2,8 +2,8 @@
 
 Why: a graph holds only what its outputs reach, but a region's captures and results are all reached
 at once; a result that nobody reads keeps its computation alive.
-Requires: nothing. Ensures: every result of a `remat` is used and so is every parameter of its
-region, nested ones too.
+Requires: nothing. Ensures: every result of a `remat` or `scan` is used, carries apart that other
+results need, and so is every parameter of its region, nested ones too.
 
     %2.0: …, %2.1: … = remat(x, y) regions:        %2: float32[4] = remat(x) regions:
       graph block(%0, %1):                           graph block(%0):
@@ -16,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphdl.graph.nodes import Graph, Node, Tensor, build_node, replacing
+from graphdl.graph.nodes import Graph, Node, Tensor, build_node, rebuild, replacing
 from graphdl.graph.rebuild import transform, with_roots
+from graphdl.ops.control_flow import scan
 from graphdl.ops.leaves import parameter
 from graphdl.ops.regions import remat
+from graphdl.passes.narrow_loops import narrow_scan
 from graphdl.rewrite.driver import count_hits
 
 
@@ -40,6 +42,14 @@ def _eliminate(graph: Graph) -> Graph:
     used |= {root.key for root in graph.roots}
 
     def visit(node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+        if node.op is scan:
+            region = eliminate_dead_code(node.regions[0])
+            narrow = narrow_scan(node, operands, region, used)
+            if narrow is not None:
+                count_hits("eliminate_dead_code")
+            elif region is not node.regions[0]:
+                return rebuild(node, operands, regions=(region,)).results
+            return narrow
         return _narrowed(node, operands, used) if node.op is remat else None
 
     cut = {tensor.key for tensor in graph.inputs}

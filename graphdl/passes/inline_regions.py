@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphdl.graph.nodes import Graph, Node, Tensor
-from graphdl.graph.rebuild import transform, with_roots
+from graphdl.graph.nodes import Graph, Node, Tensor, rebuild
+from graphdl.graph.rebuild import transform, with_regions, with_roots
 from graphdl.ops.regions import custom_gradient, remat
 from graphdl.rewrite.driver import count_hits
 
@@ -30,7 +30,9 @@ def inline_regions(graph: Graph) -> Graph:
 
 def _visit(node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     if node.op is not remat and node.op is not custom_gradient:
-        return None
+        regions = with_regions(node, inline_regions)
+        changed = regions is not node.regions
+        return rebuild(node, operands, regions=regions).results if changed else None
     count_hits("inline_regions")
     body = node.regions[0]
     captured = {inner.key: outer for inner, outer in zip(body.inputs, operands, strict=True)}

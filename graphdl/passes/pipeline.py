@@ -27,7 +27,9 @@ from graphdl.passes.eliminate_common_subexpressions import eliminate_common_sube
 from graphdl.passes.eliminate_dead_code import eliminate_dead_code
 from graphdl.passes.fold_constants import fold_constants
 from graphdl.passes.fold_training import fold_training
+from graphdl.passes.hoist_loop_invariants import hoist_loop_invariants
 from graphdl.passes.inline_regions import inline_regions
+from graphdl.passes.merge_loops import merge_loops
 from graphdl.passes.place_fma import place_fma
 from graphdl.passes.simplify_algebra import simplify_algebra
 from graphdl.passes.simplify_logic import simplify_logic
@@ -61,6 +63,7 @@ class Repeat:
 
 PIPELINE: tuple[Pass | Repeat, ...] = (
     # `fold_training` has run already: the flag decides what everything below keeps alive.
+    Pass(merge_loops),  # first: what is dead in one loop may be what another one computes
     Pass(eliminate_dead_code),  # while regions still are regions: what they drop is never inlined
     Pass(inline_regions),  # gradients are taken; every pass below should see one flat graph
     Repeat(
@@ -74,6 +77,7 @@ PIPELINE: tuple[Pass | Repeat, ...] = (
             Pass(simplify_algebra),  # last of the round: it works on what the others left
         )
     ),
+    Pass(hoist_loop_invariants),  # what the rules left of a step is what stays in it
     Pass(place_fma, is_fast_only=True),  # after all that moves sums and products, which it ties up
     Pass(eliminate_common_subexpressions),  # fused forms and negated literals may be equal again
 )

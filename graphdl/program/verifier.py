@@ -118,8 +118,10 @@ def _check_launch(program: Program, launch: Launch) -> None:
 
 
 def _check_view(program: Program, view: View) -> None:
+    steps = {each.symbol for each in flatten(program.statements) if isinstance(each, Loop)}
+    moves = bool(free_symbols(view.offset) & steps)
     if view.storage is Storage.ARENA:
-        if view.offset % 64 != 0:
+        if not moves and view.offset % 64 != 0:
             raise _Fault(f"C2: {view_text(view)} is not aligned")
         return
     slots = {
@@ -131,5 +133,7 @@ def _check_view(program: Program, view: View) -> None:
     if view.position >= len(slots):
         raise _Fault(f"C1: there is no {view.storage.value} {view.position}")
     slot = slots[view.position]
-    if slot.type.dtype != view.type.dtype or slot.type.byte_count != view.type.byte_count:
+    if slot.type.dtype != view.type.dtype:
+        raise _Fault(f"C2: {view_text(view)} does not fit {slot.type}")
+    if not moves and slot.type.byte_count != view.type.byte_count:
         raise _Fault(f"C2: {view_text(view)} does not fit {slot.type}")

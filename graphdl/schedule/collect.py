@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.op import OpKind
+from graphdl.ops.control_flow import LOOPS
 from graphdl.ops.leaves import constant
 from graphdl.ops.movement import reshape
 from graphdl.schedule.costs import is_pointwise
@@ -52,10 +53,14 @@ class _Collector:
     def group(self, draft: Draft) -> Group | None:
         """The finished group; None when nothing of it is stored."""
         nodes = self.marks.nodes
-        if draft.kind is GroupKind.HOST:
+        if draft.kind in (GroupKind.HOST, GroupKind.LOOP):
             node = nodes[draft.members[0]]
             inputs = tuple({operand.key: operand for operand in node.operands}.values())
-            return Group(draft.number, draft.kind, draft.domain, (node,), (node,), inputs, (), ())
+            results = node.results if draft.kind is GroupKind.LOOP else ()
+            places = tuple(() for _ in results)
+            return Group(
+                draft.number, draft.kind, draft.domain, (node,), (node,), inputs, results, places
+            )
         outputs = [number for number in draft.members if self.stored[number]]
         if not outputs:
             return None
@@ -146,7 +151,7 @@ def memory_of(
         if node.op is reshape:
             tensor = node.operands[0]
             continue
-        if node.op.kind not in (OpKind.EFFECT, OpKind.REGION):
+        if node.op.kind not in (OpKind.EFFECT, OpKind.REGION) or node.op in LOOPS:
             break
         for operand in node.operands:
             waits.extend(memory_of(operand, cut, makers))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from graphdl.graph.nodes import Graph, Node
 from graphdl.graph.op import OpKind
+from graphdl.ops.control_flow import LOOPS
 from graphdl.ops.leaves import size as size_op
 from graphdl.ops.random import random_bits
 from graphdl.schedule.boundary import pull, store
@@ -36,7 +37,7 @@ _PREFERENCE = {
 
 
 def fuse(graph: Graph) -> Schedule:
-    """Divide the nodes of an optimised graph (no regions but barriers) into groups."""
+    """Divide the nodes of an optimised graph (no regions but barriers and loops) into groups."""
     state = FusionState(mark(graph))
     _Walk(state).run()
     return collect(graph, state)
@@ -60,10 +61,8 @@ class _Walk:
                 self.state.source[number] = node.op is not size_op
                 if node.op is size_op and self.state.marks.wanted[number]:
                     self._start_pointwise(number)
-            case OpKind.EFFECT:
-                self._host(number, node)
-            case OpKind.REGION:
-                self._barrier(number, node)
+            case OpKind.EFFECT | OpKind.REGION:
+                self._region(number, node)
             case OpKind.REDUCTION:
                 self._reduction(number, node)
             case OpKind.CONTRACTION:
@@ -235,8 +234,17 @@ class _Walk:
             reason = RefusalReason.OTHER_SWEEP
         self.state.refusals.append(Refusal(self.state.nodes[below], node, reason))
 
-    def _host(self, number: int, node: Node) -> None:
-        draft = self.state.drafts.start(GroupKind.HOST, Domain(()))
+    def _region(self, number: int, node: Node) -> None:
+        if node.op.has_effect:
+            self._apart(number, node, GroupKind.HOST)
+        elif node.op in LOOPS:
+            self._apart(number, node, GroupKind.LOOP)
+        else:
+            self._barrier(number, node)
+
+    def _apart(self, number: int, node: Node, kind: GroupKind) -> None:
+        """A group that no other node joins."""
+        draft = self.state.drafts.start(kind, Domain(()))
         draft.members.append(number)
         self._barrier(number, node)
         self.state.drafts.run_after(draft, self.state.before[number])

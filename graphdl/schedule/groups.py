@@ -22,6 +22,7 @@ class GroupKind(Enum):
     SCAN = "scan"
     SCATTER = "scatter"
     HOST = "host"  # print, check
+    LOOP = "loop"  # a body of its own, compiled once
 
 
 class RefusalReason(Enum):

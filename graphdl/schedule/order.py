@@ -14,7 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from graphdl.graph.nodes import Tensor, Update
+from graphdl.graph.nodes import Graph, Tensor, Update
 from graphdl.ops.effect import check
 from graphdl.ops.leaves import variable
 from graphdl.schedule.collect import memory_of
@@ -41,6 +41,8 @@ class CopyReason(Enum):
     SHARED = "one value has several places"
     CHECKS = "a check or print that may fail runs later"
     SCATTER = "the operand of a scatter is still needed"
+    LOOP = "a loop's carry changes while the loop may still read the variable"
+    CARRY = "a loop starts from it"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +67,19 @@ def storage_of(tensor: Tensor) -> Any:
     """The variable's storage when the tensor is a variable as the call finds it, else None."""
     node = tensor.node
     return node.attributes["storage"] if node.op is variable else None
+
+
+def has_effects(group: Group) -> bool:
+    """Whether the group prints or checks, in a loop's body perhaps."""
+    if group.kind is GroupKind.LOOP:
+        return any(map(_region_has_effects, group.nodes[0].regions))
+    return group.kind is GroupKind.HOST
+
+
+def _region_has_effects(region: Graph) -> bool:
+    return any(
+        node.op.has_effect or any(map(_region_has_effects, node.regions)) for node in region.nodes()
+    )
 
 
 def order(schedule: Schedule) -> Order:
@@ -117,7 +132,7 @@ class _Orderer:
 
     def keep_effects_in_build_order(self) -> None:
         """Prints and checks run in the order in which they were built."""
-        hosts = [number for number, group in enumerate(self.groups) if group.kind is GroupKind.HOST]
+        hosts = [number for number, group in enumerate(self.groups) if has_effects(group)]
         hosts.sort(key=lambda number: self.groups[number].nodes[0].serial)
         for before, after in itertools.pairwise(hosts):
             if not self.drafts.would_cycle(self.drafts[after], 1 << before):
@@ -133,7 +148,7 @@ class _Orderer:
         }
         checks = 0
         for number, group in enumerate(self.groups):
-            if group.kind is GroupKind.HOST:
+            if has_effects(group):
                 checks |= 1 << number
         for update in self.schedule.graph.updates:
             if storage_of(self._base(update.value)) is storage_of(update.variable):
@@ -156,6 +171,8 @@ class _Orderer:
         if id(storage) in moved:
             return CopyReason.OLD_VALUE_MOVES
         group = self.groups[maker]
+        if group.kind is GroupKind.LOOP:
+            return CopyReason.LOOP
         if group.kind is GroupKind.SCATTER and not self._scatters_into(group, storage):
             return CopyReason.SCATTER
         draft = self.drafts[maker]

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from graphdl.graph.nodes import Tensor
+from graphdl.graph.nodes import Node, Tensor
 from graphdl.program.nodes import Copy, Slot, Statement, Storage, Swap, View
 from graphdl.schedule.groups import Group, GroupKind
 from graphdl.schedule.order import CopyReason, Key, Order, storage_of, weigh
+from graphdl.typesystem.dtype import uint8
 from graphdl.typesystem.expression import FloorDivide, Size, Sum
 from graphdl.typesystem.tensor_type import TensorType
 
@@ -45,14 +46,25 @@ class _Slot:
     tenants: list[Key] = field(default_factory=list)
 
 
-def plan_memory(order: Order, elsewhere: Collection[Key] = ()) -> MemoryPlan:
-    """Place everything. `elsewhere`: values that lowering could not write in place after all."""
-    return _Planner(order, frozenset(elsewhere)).plan()
+def plan_memory(
+    order: Order, elsewhere: Collection[Key] = (), workspaces: Mapping[int, Size] | None = None
+) -> MemoryPlan:
+    """Place everything. `elsewhere`: values that lowering could not write in place after all;
+    `workspaces`: bytes that some groups need while they run, by position."""
+    return _Planner(order, frozenset(elsewhere), workspaces or {}).plan()
+
+
+def workspace_key(node: Node) -> Key:
+    """The key of the memory that a loop's body works in."""
+    return (id(node), -1)
 
 
 class _Planner:
-    def __init__(self, order: Order, elsewhere: frozenset[Key]) -> None:
+    def __init__(
+        self, order: Order, elsewhere: frozenset[Key], workspaces: Mapping[int, Size]
+    ) -> None:
         self.order = order
+        self.workspaces = workspaces
         self.graph = order.schedule.graph
         self.makers = order.schedule.makers
         self.in_place = {
@@ -192,7 +204,8 @@ class _Planner:
         leaving: dict[int, list[tuple[Key, _Slot]]] = {}
         early = self._early_tenants()
         for position, group in enumerate(self.order.groups):
-            for key, type_ in [*early.get(position, ()), *_types(group)]:
+            wanted = [*early.get(position, ()), *_types(group), *self._workspace(position, group)]
+            for key, type_ in wanted:
                 if key in self.views or any(key in slot.tenants for slot in self.slots):
                     continue
                 slot = self._take(free, type_.byte_count)
@@ -201,6 +214,13 @@ class _Planner:
                 end = self.ends.get(key, position)
                 leaving.setdefault(max(end, position), []).append((key, slot))
             free.extend(slot for _, slot in leaving.get(position, ()))
+
+    def _workspace(self, position: int, group: Group) -> list[tuple[Key, TensorType]]:
+        """The memory that a loop's body works in."""
+        if position not in self.workspaces:
+            return []
+        type_ = TensorType(uint8, (self.workspaces[position],))
+        return [(workspace_key(group.nodes[0]), type_)]
 
     def _early_tenants(self) -> dict[int, list[tuple[Key, TensorType]]]:
         """A scatter's result needs its place when the operand is made."""

@@ -22,7 +22,7 @@ Element = TypeVar("Element")
 
 N, M = Symbol("n"), Symbol("m")
 FLOATS = (float32, float64, float16, bfloat16)
-DTYPES = (float32, float32, float32, float64, float32, int32, int64, *ALL)
+DTYPES = (*(float32,) * 8, *(float64,) * 3, int32, int64, float16, bfloat16, *ALL)
 MOST_ELEMENTS = 3000
 """Elements of one tensor when every named size is `_TYPICAL`."""
 _TYPICAL = {N: 5, M: 7}

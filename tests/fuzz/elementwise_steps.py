@@ -8,7 +8,7 @@ from graphdl.graph.nodes import Tensor
 from graphdl.graph.op import Op
 from graphdl.ops import elementwise as e
 from graphdl.typesystem.dtype import ALL, DType, bool_
-from tests.fuzz.builder import Builder
+from tests.fuzz.builder import Builder, is_determined
 from tests.plugins.cases import accepts
 
 SPECIAL = (e.select, e.fma, e.convert, e.bitcast)
@@ -106,5 +106,18 @@ def muladd(builder: Builder) -> Tensor | None:
     return result
 
 
-STEPS = (unary, binary, binary, select, fused, convert, muladd)
+def compare(builder: Builder) -> Tensor | None:
+    """A comparison, of other than constants where there are such."""
+    x = builder.number()
+    if x is None:
+        return None
+    others = [tensor for tensor in builder.pool if tensor.type == x.type]
+    is_new = builder.flip() and len(builder.inputs) < 5 and is_determined(x.shape, builder.names)
+    y = builder.input(x.dtype, x.shape) if is_new else builder.choose(others)
+    op = builder.choose((e.less, e.less_equal, e.greater, e.greater_equal, e.equal, e.not_equal))
+    result: Tensor = op(x, y)
+    return result
+
+
+STEPS = (unary, binary, binary, select, fused, convert, muladd, compare)
 SMOOTH_STEPS = (unary, binary, safe_division, muladd, select)

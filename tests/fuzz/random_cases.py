@@ -51,10 +51,10 @@ class Case:
 
 
 @st.composite
-def cases(draw: Draw, most_steps: int = 9) -> Case:
+def cases(draw: Draw, most_steps: int = 12) -> Case:
     """A program over all ops and dtypes."""
     builder = _start(draw)
-    for _ in range(builder.integer(1, most_steps)):
+    for _ in range(builder.integer(3, most_steps)):
         _grow(builder, FAMILIES)
     return _finish(builder)
 

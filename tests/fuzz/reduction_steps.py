@@ -26,6 +26,8 @@ def reduce(builder: Builder) -> Tensor | None:
     if x is None:
         return None
     axes = tuple(builder.subset(range(x.ndim)))
+    if x.ndim and builder.flip():
+        axes = (x.ndim - 1,)
     ops = [] if x.dtype.is_bool else [*SUMS]
     if not x.dtype.is_bool and not builder.can_be_empty(tuple(x.shape[axis] for axis in axes)):
         ops += EXTREMES
@@ -200,7 +202,7 @@ SMOOTH_STEPS = (
     reduce, cumulative, contract, multiply_matrices, gather, gather_elements, scatter,
     scatter_elements,
 )  # fmt: skip
-STEPS = (reduce, *SMOOTH_STEPS, argument, count)
+STEPS = (reduce, reduce, multiply_matrices, *SMOOTH_STEPS, argument, count)
 assert set(indexing.OPS) == {
     indexing.gather, indexing.gather_elements, indexing.scatter_add, indexing.scatter_add_elements,
 }, "a new gather or scatter needs a step"  # fmt: skip

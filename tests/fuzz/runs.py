@@ -110,7 +110,7 @@ def random_numbers(
         return np.where(rng.random(shape) < 0.3, wide, small)
     array = np.asarray(rng.standard_normal(shape) * 2)
     if kind == "halves":
-        array = np.round(2 * array) / 2
+        array = np.asarray(np.round(2 * array) / 2)
     if kind == "special":
         array = np.where(rng.random(shape) < 0.5, rng.choice(SPECIAL, shape), array)
     return convert(array, dtype)

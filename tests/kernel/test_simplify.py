@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphdl.errors import InternalError
+from graphdl.kernel import simplify as simplify_module
 from graphdl.kernel.interpreter import interpret
 from graphdl.kernel.nodes import Binary, Bitcast, Constant, Kernel, Unary
 from graphdl.kernel.parser import parse
@@ -95,3 +99,104 @@ def test_constants_fold_with_the_interpreters_numerics() -> None:
     assert folded(Bitcast(Constant(1.0, float32), int32)) == Constant(0x3F800000, int32)
     by_zero = Binary("floor_divide", Constant(5, int32), Constant(0, int32))
     assert folded(by_zero) == Constant(0, int32)
+
+
+def test_index_arithmetic_in_values_becomes_indices() -> None:
+    source = """kernel f(n0)
+    read b0: float32[n0]
+    write b1: float32[n0]
+    parallel i0 in 0:n0
+        let v0 = (index(n0, int64) - (index(i0, int64) + int64(1)))
+        let v1 = minimum(maximum(v0, int64(0)), index(n0-1, int64))
+        b1[i0] = b0[v1]
+"""
+    after = """kernel f(n0)
+    read b0: float32[n0]
+    write b1: float32[n0]
+    parallel i0 in 0:n0
+        b1[i0] = b0[-i0+n0-1]
+"""
+    assert text(simplify_kernel(parse(source))) == after
+
+
+def test_large_integers_are_no_indices() -> None:
+    """int64 values wrap, indices do not."""
+    source = """kernel f(n0)
+    write b0: int64[n0]
+    parallel i0 in 0:n0
+        b0[i0] = (index(i0, int64) * int64(6364136223846793005))
+"""
+    assert text(simplify_kernel(parse(source))) == source
+
+
+def test_clamped_data_is_known_to_be_inside() -> None:
+    source = """kernel f(n0)
+    read b0: int64[n0]
+    read b1: float32[n0]
+    write b2: float32[n0]
+    parallel i0 in 0:n0
+        let g = minimum(maximum(b0[i0], int64(0)), index(n0-1, int64))
+        b2[i0] = masked(b1[g], 0 <= g, g < n0)
+"""
+    after = source.replace("masked(b1[g], 0 <= g, g < n0)", "b1[g]")
+    assert text(simplify_kernel(parse(source))) == after
+
+
+def test_names_that_nothing_uses_go_away() -> None:
+    source = """kernel f(n0)
+    read b0: float32[n0]
+    write b1: float32[n0]
+    parallel i0 in 0:n0
+        let v0 = exp(b0[i0])
+        let v1 = (v0 + float32(1.0))
+        let v2 = float32(2.0)
+        serial i1 in 0:n0
+            carry v3 = v2
+            let v4 = b0[i1]
+            let v5 = (v4 * v1)
+            next v3 = (v3 + v4)
+        b1[i0] = select(all(i0 < n0), v3, v1)
+"""
+    after = """kernel f(n0)
+    read b0: float32[n0]
+    write b1: float32[n0]
+    parallel i0 in 0:n0
+        serial i1 in 0:n0
+            carry v3 = float32(2.0)
+            let v4 = b0[i1]
+            next v3 = (v3 + v4)
+        b1[i0] = v3
+"""
+    assert text(simplify_kernel(parse(source))) == after
+
+
+def test_one_name_in_two_bodies_has_two_meanings() -> None:
+    source = """kernel f(n0)
+    read b0: float32[n0]
+    write b1: float32[n0]
+    parallel i0 in 0:n0
+        if i0 < 3
+            let v0 = float32(2.0)
+            b1[i0] = v0
+        else
+            let v0 = b0[i0]
+            b1[i0] = v0
+"""
+    after = source.replace("            let v0 = float32(2.0)\n            b1[i0] = v0", "", 1)
+    after = after.replace("if i0 < 3\n", "if i0 < 3\n            b1[i0] = float32(2.0)")
+    assert text(simplify_kernel(parse(source))) == after
+
+
+def test_a_mask_dropped_too_early_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were "unknown" taken for "always", the kernel would read outside."""
+    monkeypatch.setattr(simplify_module, "prove", lambda comparison, ranges: True)
+    source = """kernel f(n0)
+    read b0: float32[3]
+    write b1: float32[n0]
+    parallel i0 in 0:n0
+        b1[i0] = masked(b0[i0], i0 < 3)
+"""
+    wrong = simplify_kernel(parse(source))
+    arrays = [np.zeros(3, np.float32), np.zeros(5, np.float32)]
+    with pytest.raises(InternalError, match="outside"):
+        interpret(wrong, arrays, (5,))

@@ -28,7 +28,7 @@ def build_program(graph: Graph) -> Program:
     """Fuse, order, lower, place and assemble; the program is verified."""
     ordered = order(fuse(widen_scatters(inline_regions(graph))))
     lowered = lower_schedule(ordered)
-    plan = plan_memory(ordered, lowered.elsewhere)
+    plan = plan_memory(ordered, lowered.elsewhere, lowered.workspaces)
     program = assemble("test", ordered.schedule.graph, ordered, lowered, plan, ())
     verify(program)
     return program

@@ -139,9 +139,6 @@ class Arithmetic:
             case "negative":
                 text = self.code.emit(f"fneg {value.type} {value.text}")
                 return Emitted(text, value.dtype, value.lanes)
-            case "rsqrt":
-                one = Emitted(self.constant(1.0, value), value.dtype, value.lanes)
-                return self._two("fdiv", one, self._call("sqrt", value).text)
             case "is_finite":
                 magnitude = self._call("fabs", value)
                 return self._compare("olt", magnitude, self.constant(math.inf, value))
@@ -169,12 +166,6 @@ class Arithmetic:
                 return self._call("abs", value, flag="false") if _is_signed(value) else value
             case "sign":
                 return self._integer_sign(value)
-            case "is_finite":
-                return Emitted(
-                    self.constant(True, Emitted("", bool_, value.lanes)), bool_, value.lanes
-                )
-            case "floor" | "ceil" | "round" | "trunc":
-                return value
         raise Unsupported(f"{op} of {value.dtype}")
 
     def _integer_sign(self, value: Emitted) -> Emitted:

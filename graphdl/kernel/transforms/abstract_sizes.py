@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, count
 
 from graphdl.kernel.nodes import (
     Axis,
@@ -64,8 +64,8 @@ def abstract_sizes(kernel: Kernel) -> tuple[Kernel, tuple[Size, ...]]:
     renamer = _Renamer(_Uses(kernel))
     buffers = tuple(map(renamer.buffer, kernel.buffers))
     body = renamer.body(kernel.body)
-    sizes = tuple(Symbol(f"n{k}") for k in range(len(renamer.found)))
-    return replace(kernel, sizes=sizes, buffers=buffers, body=body), tuple(renamer.found)
+    sizes, values = tuple(renamer.found), tuple(renamer.found.values())
+    return replace(kernel, sizes=sizes, buffers=buffers, body=body), values
 
 
 class _Uses(Rewriter):
@@ -166,14 +166,15 @@ class _Renamer(Rewriter):
 
     def __init__(self, uses: _Uses) -> None:
         self.uses = uses
-        self.found: list[Size] = []
+        self.found: dict[Symbol, Size] = {}
+        self.fresh = (Symbol(f"n{k}") for k in count())
         self.known: dict[object, Symbol] = {}
         self.replacements: dict[Symbol, Size] = {}
         self.nearby: dict[frozenset[Symbol], dict[Size, Size]] = {}
 
     def _new(self, key: object, value: Size) -> Symbol:
-        symbol = Symbol(f"n{len(self.found)}")
-        self.found.append(value)
+        symbol = next(symbol for symbol in self.fresh if symbol not in self.uses.bound)
+        self.found[symbol] = value
         self.known[key] = symbol
         if isinstance(value, Symbol):
             self.replacements.setdefault(value, symbol)

@@ -114,14 +114,12 @@ class _Renamer(Rewriter):
         return Variable(self.variables[variable.name], variable.dtype)
 
     def load(self, load: Load) -> Value:
-        new = super().load(load)
-        assert isinstance(new, Load)
-        return replace(new, buffer=self.buffers[load.buffer])
+        index, mask = self.sizes(load.index), self.comparisons(load.mask)
+        return Load(self.buffers[load.buffer], index, load.dtype, mask)
 
     def store(self, store: Store) -> Iterable[Statement]:
-        (new,) = super().store(store)
-        assert isinstance(new, Store)
-        return (replace(new, buffer=self.buffers[store.buffer]),)
+        index, mask = self.sizes(store.index), self.comparisons(store.mask)
+        return (Store(self.buffers[store.buffer], index, self.value(store.value), mask),)
 
     # Bindings
 

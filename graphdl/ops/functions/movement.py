@@ -312,7 +312,7 @@ def pad(x: Operand, widths: object, *, value: Operand = 0) -> Tensor:
     [0, 1, 2, 0, 0]
     """
     tensor = as_tensor(x, "pad")
-    pairs = _pad_pairs(tensor, widths)
+    pairs = pad_pairs(tensor, widths)
     if all(pair == (0, 0) for pair in pairs):
         return tensor
     number = value if weak_type(value) is not None else as_tensor(value, "pad")
@@ -322,7 +322,8 @@ def pad(x: Operand, widths: object, *, value: Operand = 0) -> Tensor:
     return result
 
 
-def _pad_pairs(x: Tensor, widths: object) -> list[tuple[Size, Size]]:
+def pad_pairs(x: Tensor, widths: object) -> list[tuple[Size, Size]]:
+    """The widths before and after each axis, however they were written."""
     if isinstance(widths, int | Expression):
         width = as_size(widths, op="pad")
         return [(width, width)] * x.ndim

@@ -68,12 +68,14 @@ def _standardize(x: Tensor, axes: Axes, eps: float) -> Tensor:
     return result
 
 
-def _scale(op: str, x: Tensor, weight: Operand, bias: Operand, axes: Axes) -> Tensor:
-    """x * weight + bias, both along `axes`."""
+def _scale(
+    op: str, x: Tensor, weight: Operand | None, bias: Operand | None, axes: Axes, given: Tensor
+) -> Tensor:
+    """x * weight + bias, both along `axes`; errors tell of the `given` input."""
     if weight is not None:
-        x = raw.multiply(x, _along(op, "weight", weight, x, axes))
+        x = raw.multiply(x, _along(op, "weight", weight, given, axes))
     if bias is not None:
-        x = raw.add(x, _along(op, "bias", bias, x, axes))
+        x = raw.add(x, _along(op, "bias", bias, given, axes))
     return x
 
 
@@ -134,7 +136,7 @@ def batch_norm(
         scale = raw.rsqrt(raw.add(spread, filled(eps, tensor.dtype, spread.shape)))
         factor = _along("batch_norm", "variance", scale, tensor, (channel,))
         standard = raw.multiply(raw.subtract(tensor, center), factor)
-    return _scale("batch_norm", standard, weight, bias, (channel,))
+    return _scale("batch_norm", standard, weight, bias, (channel,), tensor)
 
 
 def layer_norm(
@@ -154,7 +156,7 @@ def layer_norm(
     """
     tensor = _floating("layer_norm", x)
     axes = _axes("layer_norm", tensor, axis)
-    return _scale("layer_norm", _standardize(tensor, axes, eps), weight, bias, axes)
+    return _scale("layer_norm", _standardize(tensor, axes, eps), weight, bias, axes, tensor)
 
 
 def rms_norm(
@@ -170,7 +172,7 @@ def rms_norm(
     square = mean_of(raw.multiply(tensor, tensor), axis=axes)
     scale = raw.rsqrt(raw.add(square, filled(eps, tensor.dtype, square.shape)))
     result = raw.multiply(tensor, restore_axes(scale, tensor, axes))
-    return _scale("rms_norm", result, weight, None, axes)
+    return _scale("rms_norm", result, weight, None, axes, tensor)
 
 
 def group_norm(
@@ -207,7 +209,7 @@ def group_norm(
     )
     axes = tuple(place for place in range(1, grouped.ndim) if place != channel)
     standard = movement.reshape(_standardize(grouped, axes, eps), shape=tensor.shape)
-    return _scale("group_norm", standard, weight, bias, (channel,))
+    return _scale("group_norm", standard, weight, bias, (channel,), tensor)
 
 
 def instance_norm(
@@ -229,7 +231,7 @@ def instance_norm(
     channel = 1 if is_channels_first("instance_norm", data_format) else tensor.ndim - 1
     axes = tuple(place for place in range(1, tensor.ndim) if place != channel)
     standard = _standardize(tensor, axes, eps)
-    return _scale("instance_norm", standard, weight, bias, (channel,))
+    return _scale("instance_norm", standard, weight, bias, (channel,), tensor)
 
 
 def local_response_norm(

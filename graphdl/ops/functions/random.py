@@ -2,7 +2,8 @@
 
 Draw number k of a generator (counted while building) reads counter (k, position) under the
 generator's key; the position, a variable, advances once in every call that reaches a draw. So dead
-code or an added output changes no other number. A key tensor is used with counter (0, 0).
+code or an added output changes no other number. Inside a loop the key also folds in the step. A key
+tensor is used with counter (0, 0).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from graphdl.ops.arguments import (
     with_dtype,
 )
 from graphdl.ops.functions.logic import less
+from graphdl.ops.region_tracing import current_steps
 from graphdl.ops.state import Variable, make_variable
 from graphdl.typesystem.dtype import DType, as_dtype, bool_, float32, float64, uint32
 from graphdl.typesystem.promotion import weak_type
@@ -75,9 +77,10 @@ class Generator:
         number = literal(np.array([next(self._draws)], np.uint32))
         counter = movement.concatenate(number, movement.reshape(self.position, shape=(1,)), axis=0)
         write = StateWrite(self.position, self._advanced, once=True)
-        node = build_node(
-            bits_of.random_bits, (self.key, counter), {"shape": shape}, writes=(write,)
-        )
+        key: Tensor = self.key
+        for step in current_steps():
+            key = fold_in(key, step)
+        node = build_node(bits_of.random_bits, (key, counter), {"shape": shape}, writes=(write,))
         return node.results[0]
 
     def next_initial_draw(self) -> tuple[int, int, int]:

@@ -67,15 +67,16 @@ def require_floating(op: str, x: Tensor) -> None:
 
 def per_axis(op: str, name: str, value: object, rank: int, least: int = 1) -> tuple[int, ...]:
     """A whole number >= `least` for each of `rank` axes. Raises ArgumentError."""
-    given = tuple(value) if isinstance(value, list | tuple) else (value,) * rank
-    is_right = all(
-        isinstance(number, int) and not isinstance(number, bool) and number >= least
+    given = list(value) if isinstance(value, list | tuple) else [value] * rank
+    numbers = tuple(
+        number
         for number in given
+        if isinstance(number, int) and not isinstance(number, bool) and number >= least
     )
-    if len(given) != rank or not is_right:
+    if len(given) != rank or len(numbers) != rank:
         what = "a whole number" if rank == 1 else f"a whole number or {rank} of them,"
         raise ArgumentError(f"{op}: {name} must be {what} >= {least}, got {value!r}")
-    return given
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from graphdl.backends.cpu.contraction_panel import shared_kernels
 from graphdl.backends.cpu.generate import generate, module_text
 from graphdl.backends.cpu.load import Library, compile_object, link
 from graphdl.backends.cpu.nests import peel
-from graphdl.backends.cpu.target import CpuTarget, executable_targets
+from graphdl.backends.cpu.target import CpuTarget, executable_targets, parse_target
 from graphdl.backends.cpu.tiled import THREADS, TiledKernel
 from graphdl.kernel.interpreter import interpret
 from graphdl.kernel.nodes import Kernel
@@ -30,7 +30,10 @@ from graphdl.typesystem.expression import Symbol, evaluate
 
 Array = np.ndarray[Any, Any]
 
-TARGETS = executable_targets()
+_HOST = executable_targets()
+_OLDER = parse_target("x86-64-v3")
+TARGETS = tuple(_OLDER if each.vector_bits == 256 else each for each in _HOST)
+"""The host's widths; at 256 bits without what only wider processors have."""
 CANARY = 256
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch.nn.functional as peer
 from graphdl.autodiff.reverse import vjp
 from graphdl.errors import ArgumentError, ShapeError
 from graphdl.function import function
+from graphdl.graph.nodes import Tensor
 from graphdl.ops.functions import attention as gd
 from graphdl.ops.functions.creation import placeholder
 from tests.plugins.compare import assert_close
@@ -31,15 +33,14 @@ def check(options: dict[str, Any], q: Any, k: Any, v: Any, mask: Any = None) -> 
         placeholder(name, ("batch", *a.shape[1:]), "float64")
         for name, a in zip("qkv", arrays, strict=True)
     ]
-    y = attend(*inputs, mask, **options)
+    y = attend(inputs[0], inputs[1], inputs[2], mask, **options)
     weights = drawn(*q.shape[:-1], v.shape[-1])
     weight = placeholder("weight", y.shape, "float64")
     slopes = vjp([y], inputs, [weight])
     found = function([*inputs, weight], [y, *slopes])(*arrays, weights)
     given = [torch.from_numpy(a).requires_grad_() for a in arrays]
-    ty = peer.scaled_dot_product_attention(
-        *given, None if mask is None else torch.from_numpy(mask), **options
-    )
+    added = None if mask is None else torch.from_numpy(mask)
+    ty = peer.scaled_dot_product_attention(given[0], given[1], given[2], added, **options)
     wanted = torch.autograd.grad(ty, given, torch.from_numpy(weights))
     for actual, target in zip(found, [ty, *wanted], strict=True):
         assert_close(actual, target.detach().numpy(), rtol=1e-9, atol=1e-10)
@@ -102,7 +103,7 @@ def test_embeddings_are_torchs() -> None:
     table, places = drawn(7, 3), _random.integers(0, 7, (4, 5))
     weight = placeholder("weight", table.shape, "float64")
     index = placeholder("index", ("batch", 5), "int64")
-    for ours, theirs in (
+    cases: list[tuple[Tensor, Callable[..., Any]]] = [
         (gd.embedding(index, weight), peer.embedding),
         (
             gd.embedding(index, weight, padding_idx=-4),
@@ -117,7 +118,8 @@ def test_embeddings_are_torchs() -> None:
             gd.embedding_bag(index, weight, mode="max"),
             lambda i, w: peer.embedding_bag(i, w, mode="max"),
         ),
-    ):
+    ]
+    for ours, theirs in cases:
         tw = torch.from_numpy(table).requires_grad_()
         ty = theirs(torch.from_numpy(places), tw)
         weights = drawn(*ty.shape)

@@ -35,8 +35,8 @@ def test_interpolation_is_torchs(rank: int, mode: str) -> None:
         for corners in (False, True) if has_corners else (False,):
             extra = {"align_corners": corners} if has_corners else {}
             compare(
-                lambda t, s=size, e=extra: gd.interpolate(t, s, mode=mode, **e),  # type: ignore[misc]
-                lambda t, s=size, e=extra: peer.interpolate(t, s, mode=mode, **e),  # type: ignore[misc]
+                lambda t, s=size, e=extra: gd.interpolate(t, s, mode=mode, **e),
+                lambda t, s=size, e=extra: peer.interpolate(t, s, mode=mode, **e),
                 x,
             )
 
@@ -46,8 +46,8 @@ def test_scale_factors_are_torchs() -> None:
     for factor in (2.0, 1.5, (0.5, 2.3)):
         for mode in ("nearest", "bilinear"):
             compare(
-                lambda t, f=factor, m=mode: gd.interpolate(t, scale_factor=f, mode=m),  # type: ignore[misc]
-                lambda t, f=factor, m=mode: peer.interpolate(t, scale_factor=f, mode=m),  # type: ignore[misc]
+                lambda t, f=factor, m=mode: gd.interpolate(t, scale_factor=f, mode=m),
+                lambda t, f=factor, m=mode: peer.interpolate(t, scale_factor=f, mode=m),
                 x,
             )
 

@@ -70,23 +70,25 @@ def test_poolings_are_torchs(kind: str, rank: int, options: dict[str, Any]) -> N
 
 def test_more_options_of_images() -> None:
     x = distinct(*SHAPES[2])
-    for options in (
+    sliding: list[dict[str, Any]] = [
         {"kernel_size": (3, 2), "padding": (1, 0), "dilation": 2, "stride": 1},
         {"kernel_size": 2, "dilation": (1, 3), "stride": 1},
-    ):
+    ]
+    for options in sliding:
         compare(
-            lambda t, o=options: pooling.max_pool2d(t, **o),  # type: ignore[misc]
-            lambda t, o=options: peer.max_pool2d(t, **o),  # type: ignore[misc]
+            lambda t, o=options: pooling.max_pool2d(t, **o),
+            lambda t, o=options: peer.max_pool2d(t, **o),
             x,
         )
-    for options in (
+    counting: list[dict[str, Any]] = [
         {"count_include_pad": False, "padding": 1},
         {"divisor_override": 7},
         {"count_include_pad": False, "padding": 1, "ceil_mode": True, "stride": 2},
-    ):
+    ]
+    for options in counting:
         compare(
-            lambda t, o=options: pooling.avg_pool2d(t, 3, **o),  # type: ignore[misc]
-            lambda t, o=options: peer.avg_pool2d(t, 3, **o),  # type: ignore[misc]
+            lambda t, o=options: pooling.avg_pool2d(t, 3, **o),
+            lambda t, o=options: peer.avg_pool2d(t, 3, **o),
             x,
         )
 

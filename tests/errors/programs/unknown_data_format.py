@@ -1,0 +1,5 @@
+"""A data format that does not exist."""
+
+import graphdl as gd
+
+layer = gd.nn.MaxPooling2D(data_format="NCWH")  # wrong
