@@ -59,6 +59,22 @@ if TYPE_CHECKING:
     from graphdl.graph.nodes import name_scope as name_scope
     from graphdl.nn.weights import load_weights as load_weights
     from graphdl.nn.weights import save_weights as save_weights
+    from graphdl.ops.activations import celu as celu
+    from graphdl.ops.activations import glu as glu
+    from graphdl.ops.activations import hard_shrink as hard_shrink
+    from graphdl.ops.activations import hard_silu as hard_silu
+    from graphdl.ops.activations import hard_swish as hard_swish
+    from graphdl.ops.activations import hard_tanh as hard_tanh
+    from graphdl.ops.activations import log1mexp as log1mexp
+    from graphdl.ops.activations import prelu as prelu
+    from graphdl.ops.activations import rrelu as rrelu
+    from graphdl.ops.activations import soft_shrink as soft_shrink
+    from graphdl.ops.activations import softmin as softmin
+    from graphdl.ops.activations import sparse_plus as sparse_plus
+    from graphdl.ops.activations import sparse_sigmoid as sparse_sigmoid
+    from graphdl.ops.activations import squareplus as squareplus
+    from graphdl.ops.activations import tanh_shrink as tanh_shrink
+    from graphdl.ops.activations import threshold as threshold
     from graphdl.ops.composite import elu as elu
     from graphdl.ops.composite import gelu as gelu
     from graphdl.ops.composite import hard_sigmoid as hard_sigmoid
@@ -83,26 +99,55 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.adaptive_pooling import max_unpool1d as max_unpool1d
     from graphdl.ops.functions.adaptive_pooling import max_unpool2d as max_unpool2d
     from graphdl.ops.functions.adaptive_pooling import max_unpool3d as max_unpool3d
+    from graphdl.ops.functions.arrangement import atleast_1d as atleast_1d
+    from graphdl.ops.functions.arrangement import atleast_2d as atleast_2d
+    from graphdl.ops.functions.arrangement import atleast_3d as atleast_3d
+    from graphdl.ops.functions.arrangement import column_stack as column_stack
+    from graphdl.ops.functions.arrangement import dstack as dstack
+    from graphdl.ops.functions.arrangement import fliplr as fliplr
+    from graphdl.ops.functions.arrangement import flipud as flipud
+    from graphdl.ops.functions.arrangement import hstack as hstack
+    from graphdl.ops.functions.arrangement import meshgrid as meshgrid
+    from graphdl.ops.functions.arrangement import rollaxis as rollaxis
+    from graphdl.ops.functions.arrangement import rot90 as rot90
+    from graphdl.ops.functions.arrangement import vstack as vstack
     from graphdl.ops.functions.attention import embedding as embedding
     from graphdl.ops.functions.attention import embedding_bag as embedding_bag
     from graphdl.ops.functions.attention import rotary_embedding as rotary_embedding
     from graphdl.ops.functions.attention import (
         scaled_dot_product_attention as scaled_dot_product_attention,
     )
+    from graphdl.ops.functions.choices import piecewise as piecewise
+    from graphdl.ops.functions.choices import ravel_multi_index as ravel_multi_index
+    from graphdl.ops.functions.choices import select as select
+    from graphdl.ops.functions.choices import unravel_index as unravel_index
+    from graphdl.ops.functions.closeness import allclose as allclose
+    from graphdl.ops.functions.closeness import array_equal as array_equal
+    from graphdl.ops.functions.closeness import isclose as isclose
     from graphdl.ops.functions.contraction import dot_general as dot_general
     from graphdl.ops.functions.contraction import matmul as matmul
     from graphdl.ops.functions.contraction import outer as outer
     from graphdl.ops.functions.contraction import tensordot as tensordot
     from graphdl.ops.functions.contraction import vecdot as vecdot
+    from graphdl.ops.functions.control_flow import cond as cond
     from graphdl.ops.functions.control_flow import fori_loop as fori_loop
     from graphdl.ops.functions.control_flow import map as map
     from graphdl.ops.functions.control_flow import scan as scan
+    from graphdl.ops.functions.control_flow import switch as switch
     from graphdl.ops.functions.convolution import conv1d as conv1d
     from graphdl.ops.functions.convolution import conv2d as conv2d
     from graphdl.ops.functions.convolution import conv3d as conv3d
     from graphdl.ops.functions.convolution import conv_transpose1d as conv_transpose1d
     from graphdl.ops.functions.convolution import conv_transpose2d as conv_transpose2d
     from graphdl.ops.functions.convolution import conv_transpose3d as conv_transpose3d
+    from graphdl.ops.functions.correlation import convolve as convolve
+    from graphdl.ops.functions.correlation import correlate as correlate
+    from graphdl.ops.functions.correlation import interp as interp
+    from graphdl.ops.functions.correlation import polyval as polyval
+    from graphdl.ops.functions.counting import bincount as bincount
+    from graphdl.ops.functions.counting import digitize as digitize
+    from graphdl.ops.functions.counting import histogram as histogram
+    from graphdl.ops.functions.counting import histogram_bin_edges as histogram_bin_edges
     from graphdl.ops.functions.creation import arange as arange
     from graphdl.ops.functions.creation import constant as constant
     from graphdl.ops.functions.creation import eye as eye
@@ -126,6 +171,18 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.cumulative import cumsum as cumsum
     from graphdl.ops.functions.cumulative import cumulative_prod as cumulative_prod
     from graphdl.ops.functions.cumulative import cumulative_sum as cumulative_sum
+    from graphdl.ops.functions.data_types import (
+        __array_namespace_info__ as __array_namespace_info__,
+    )
+    from graphdl.ops.functions.data_types import can_cast as can_cast
+    from graphdl.ops.functions.data_types import finfo as finfo
+    from graphdl.ops.functions.data_types import iinfo as iinfo
+    from graphdl.ops.functions.data_types import isdtype as isdtype
+    from graphdl.ops.functions.data_types import result_type as result_type
+    from graphdl.ops.functions.differences import diff as diff
+    from graphdl.ops.functions.differences import ediff1d as ediff1d
+    from graphdl.ops.functions.differences import gradient as gradient
+    from graphdl.ops.functions.differences import trapezoid as trapezoid
     from graphdl.ops.functions.effect import check as check
     from graphdl.ops.functions.effect import named as named
     from graphdl.ops.functions.effect import print as print
@@ -174,6 +231,18 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.elementwise import trunc as trunc
     from graphdl.ops.functions.elementwise import where as where
     from graphdl.ops.functions.evaluate import substitute as substitute
+    from graphdl.ops.functions.float_bits import copysign as copysign
+    from graphdl.ops.functions.float_bits import frexp as frexp
+    from graphdl.ops.functions.float_bits import ldexp as ldexp
+    from graphdl.ops.functions.float_bits import nan_to_num as nan_to_num
+    from graphdl.ops.functions.float_bits import nextafter as nextafter
+    from graphdl.ops.functions.float_bits import signbit as signbit
+    from graphdl.ops.functions.hyperbolic import acosh as acosh
+    from graphdl.ops.functions.hyperbolic import asinh as asinh
+    from graphdl.ops.functions.hyperbolic import atanh as atanh
+    from graphdl.ops.functions.hyperbolic import hypot as hypot
+    from graphdl.ops.functions.hyperbolic import logaddexp as logaddexp
+    from graphdl.ops.functions.hyperbolic import logaddexp2 as logaddexp2
     from graphdl.ops.functions.image import affine_grid as affine_grid
     from graphdl.ops.functions.image import channel_shuffle as channel_shuffle
     from graphdl.ops.functions.image import grid_sample as grid_sample
@@ -184,6 +253,13 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.indexing import scatter_add as scatter_add
     from graphdl.ops.functions.indexing import take as take
     from graphdl.ops.functions.indexing import take_along_axis as take_along_axis
+    from graphdl.ops.functions.linalg import cross as cross
+    from graphdl.ops.functions.linalg import diagonal as diagonal
+    from graphdl.ops.functions.linalg import dot as dot
+    from graphdl.ops.functions.linalg import inner as inner
+    from graphdl.ops.functions.linalg import kron as kron
+    from graphdl.ops.functions.linalg import trace as trace
+    from graphdl.ops.functions.linalg import vdot as vdot
     from graphdl.ops.functions.logic import bitwise_and as bitwise_and
     from graphdl.ops.functions.logic import bitwise_invert as bitwise_invert
     from graphdl.ops.functions.logic import bitwise_left_shift as bitwise_left_shift
@@ -211,7 +287,6 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.movement import flip as flip
     from graphdl.ops.functions.movement import matrix_transpose as matrix_transpose
     from graphdl.ops.functions.movement import moveaxis as moveaxis
-    from graphdl.ops.functions.movement import pad as pad
     from graphdl.ops.functions.movement import permute_dims as permute_dims
     from graphdl.ops.functions.movement import repeat as repeat
     from graphdl.ops.functions.movement import reshape as reshape
@@ -229,6 +304,12 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.normalization import local_response_norm as local_response_norm
     from graphdl.ops.functions.normalization import moments as moments
     from graphdl.ops.functions.normalization import rms_norm as rms_norm
+    from graphdl.ops.functions.normalizing import cdist as cdist
+    from graphdl.ops.functions.normalizing import cosine_similarity as cosine_similarity
+    from graphdl.ops.functions.normalizing import normalize as normalize
+    from graphdl.ops.functions.normalizing import pairwise_distance as pairwise_distance
+    from graphdl.ops.functions.normalizing import standardize as standardize
+    from graphdl.ops.functions.padding import pad as pad
     from graphdl.ops.functions.patches import fold as fold
     from graphdl.ops.functions.patches import patches as patches
     from graphdl.ops.functions.pooling import avg_pool1d as avg_pool1d
@@ -256,6 +337,29 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.reduction import std as std
     from graphdl.ops.functions.reduction import sum as sum
     from graphdl.ops.functions.reduction import var as var
+    from graphdl.ops.functions.scaling import cbrt as cbrt
+    from graphdl.ops.functions.scaling import deg2rad as deg2rad
+    from graphdl.ops.functions.scaling import divmod as divmod
+    from graphdl.ops.functions.scaling import fmax as fmax
+    from graphdl.ops.functions.scaling import fmin as fmin
+    from graphdl.ops.functions.scaling import fmod as fmod
+    from graphdl.ops.functions.scaling import heaviside as heaviside
+    from graphdl.ops.functions.scaling import isneginf as isneginf
+    from graphdl.ops.functions.scaling import isposinf as isposinf
+    from graphdl.ops.functions.scaling import modf as modf
+    from graphdl.ops.functions.scaling import rad2deg as rad2deg
+    from graphdl.ops.functions.scaling import sinc as sinc
+    from graphdl.ops.functions.statistics import average as average
+    from graphdl.ops.functions.statistics import corrcoef as corrcoef
+    from graphdl.ops.functions.statistics import cov as cov
+    from graphdl.ops.functions.statistics import nanmax as nanmax
+    from graphdl.ops.functions.statistics import nanmean as nanmean
+    from graphdl.ops.functions.statistics import nanmin as nanmin
+    from graphdl.ops.functions.statistics import nanprod as nanprod
+    from graphdl.ops.functions.statistics import nanstd as nanstd
+    from graphdl.ops.functions.statistics import nansum as nansum
+    from graphdl.ops.functions.statistics import nanvar as nanvar
+    from graphdl.ops.functions.statistics import ptp as ptp
     from graphdl.ops.state import Variable as Variable
     from graphdl.runtime.artifact import load as load
     from graphdl.typesystem.dtype import DType as DType
@@ -305,6 +409,10 @@ _HOMES: dict[str, str] = {
         "graphdl.function": "Function function",
         "graphdl.graph.nodes": "Graph Tensor name_scope",
         "graphdl.nn.weights": "load_weights save_weights",
+        "graphdl.ops.activations": (
+            "celu glu hard_shrink hard_silu hard_swish hard_tanh log1mexp prelu rrelu soft_shrink "
+            "softmin sparse_plus sparse_sigmoid squareplus tanh_shrink threshold"
+        ),
         "graphdl.ops.composite": (
             "elu gelu hard_sigmoid leaky_relu log_sigmoid log_softmax mish relu relu6 selu "
             "sigmoid silu softmax softplus softsign"
@@ -313,26 +421,22 @@ _HOMES: dict[str, str] = {
             "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
             "adaptive_max_pool2d adaptive_max_pool3d max_unpool1d max_unpool2d max_unpool3d"
         ),
+        "graphdl.ops.functions.arrangement": (
+            "atleast_1d atleast_2d atleast_3d column_stack dstack fliplr flipud hstack meshgrid "
+            "rollaxis rot90 vstack"
+        ),
         "graphdl.ops.functions.attention": (
             "embedding embedding_bag rotary_embedding scaled_dot_product_attention"
         ),
+        "graphdl.ops.functions.choices": "piecewise ravel_multi_index select unravel_index",
+        "graphdl.ops.functions.closeness": "allclose array_equal isclose",
+        "graphdl.ops.functions.contraction": "dot_general matmul outer tensordot vecdot",
+        "graphdl.ops.functions.control_flow": "cond fori_loop map scan switch",
         "graphdl.ops.functions.convolution": (
             "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"
         ),
-        "graphdl.ops.functions.image": (
-            "affine_grid channel_shuffle grid_sample interpolate pixel_shuffle pixel_unshuffle"
-        ),
-        "graphdl.ops.functions.normalization": (
-            "batch_norm group_norm instance_norm layer_norm local_response_norm moments rms_norm"
-        ),
-        "graphdl.ops.functions.patches": "fold patches",
-        "graphdl.ops.functions.pooling": (
-            "avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d lp_pool3d max_pool1d "
-            "max_pool1d_with_indices max_pool2d max_pool2d_with_indices max_pool3d "
-            "max_pool3d_with_indices"
-        ),
-        "graphdl.ops.functions.contraction": "dot_general matmul outer tensordot vecdot",
-        "graphdl.ops.functions.control_flow": "fori_loop map scan",
+        "graphdl.ops.functions.correlation": "convolve correlate interp polyval",
+        "graphdl.ops.functions.counting": "bincount digitize histogram histogram_bin_edges",
         "graphdl.ops.functions.creation": (
             "arange constant eye full full_like is_training linspace ones ones_like placeholder "
             "tri tril triu variable zeros zeros_like"
@@ -340,6 +444,10 @@ _HOMES: dict[str, str] = {
         "graphdl.ops.functions.cumulative": (
             "cumlogsumexp cummax cummin cumprod cumsum cumulative_prod cumulative_sum"
         ),
+        "graphdl.ops.functions.data_types": (
+            "__array_namespace_info__ can_cast finfo iinfo isdtype result_type"
+        ),
+        "graphdl.ops.functions.differences": "diff ediff1d gradient trapezoid",
         "graphdl.ops.functions.effect": "check named print",
         "graphdl.ops.functions.einsum": "einsum",
         "graphdl.ops.functions.elementwise": (
@@ -349,7 +457,13 @@ _HOMES: dict[str, str] = {
             "tanh trunc where"
         ),
         "graphdl.ops.functions.evaluate": "substitute",
+        "graphdl.ops.functions.float_bits": "copysign frexp ldexp nan_to_num nextafter signbit",
+        "graphdl.ops.functions.hyperbolic": "acosh asinh atanh hypot logaddexp logaddexp2",
+        "graphdl.ops.functions.image": (
+            "affine_grid channel_shuffle grid_sample interpolate pixel_shuffle pixel_unshuffle"
+        ),
         "graphdl.ops.functions.indexing": "one_hot scatter_add take take_along_axis",
+        "graphdl.ops.functions.linalg": "cross diagonal dot inner kron trace vdot",
         "graphdl.ops.functions.logic": (
             "bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift "
             "bitwise_xor equal greater greater_equal isfinite isinf isnan less less_equal "
@@ -357,11 +471,29 @@ _HOMES: dict[str, str] = {
         ),
         "graphdl.ops.functions.movement": (
             "broadcast_arrays broadcast_to concat expand_dims flatten flip matrix_transpose "
-            "moveaxis pad permute_dims repeat reshape roll split squeeze stack swapaxes tile "
-            "unstack"
+            "moveaxis permute_dims repeat reshape roll split squeeze stack swapaxes tile unstack"
+        ),
+        "graphdl.ops.functions.normalization": (
+            "batch_norm group_norm instance_norm layer_norm local_response_norm moments rms_norm"
+        ),
+        "graphdl.ops.functions.normalizing": (
+            "cdist cosine_similarity normalize pairwise_distance standardize"
+        ),
+        "graphdl.ops.functions.padding": "pad",
+        "graphdl.ops.functions.patches": "fold patches",
+        "graphdl.ops.functions.pooling": (
+            "avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d lp_pool3d max_pool1d "
+            "max_pool1d_with_indices max_pool2d max_pool2d_with_indices max_pool3d "
+            "max_pool3d_with_indices"
         ),
         "graphdl.ops.functions.reduction": (
             "all any argmax argmin count_nonzero logsumexp max mean min prod std sum var"
+        ),
+        "graphdl.ops.functions.scaling": (
+            "cbrt deg2rad divmod fmax fmin fmod heaviside isneginf isposinf modf rad2deg sinc"
+        ),
+        "graphdl.ops.functions.statistics": (
+            "average corrcoef cov nanmax nanmean nanmin nanprod nanstd nansum nanvar ptp"
         ),
         "graphdl.ops.state": "Variable",
         "graphdl.runtime.artifact": "load",
@@ -375,7 +507,9 @@ _HOMES: dict[str, str] = {
 }
 """Public name -> the module that defines it."""
 
-_BUILTINS = frozenset(["abs", "all", "any", "map", "max", "min", "pow", "print", "round", "sum"])
+_BUILTINS = frozenset(
+    ["divmod", "abs", "all", "any", "map", "max", "min", "pow", "print", "round", "sum"]
+)
 """Left out of `from graphdl import *`."""
 
 __all__ = sorted((_HOMES.keys() | _MODULES) - _BUILTINS)

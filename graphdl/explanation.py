@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from graphdl.compiler import Compilation
@@ -11,10 +11,12 @@ from graphdl.errors import aligned
 from graphdl.graph.describe import name_of
 from graphdl.graph.nodes import Node
 from graphdl.graph.op import OpKind
+from graphdl.lowering.assemble import LoweredSchedule
 from graphdl.passes.pipeline import PassRecord
-from graphdl.program.nodes import Copy, Swap
+from graphdl.program.nodes import Branch, Copy, Launch, Loop, Statement, Swap
 from graphdl.schedule.costs import is_pointwise, node_cost
-from graphdl.schedule.groups import Group, GroupKind
+from graphdl.schedule.groups import Group
+from graphdl.schedule.order import Order
 from graphdl.source_location import SourceLocation
 from graphdl.typesystem.expression import Size, product
 
@@ -97,11 +99,7 @@ class Explanation:
 def explain(compilation: Compilation) -> Explanation:
     """Collect the table from what the pipeline kept."""
     order, program = compilation.order, compilation.program
-    rows = [
-        _kernel_row(number, group, compilation)
-        for number, group in enumerate(order.groups)
-        if group.kind not in (GroupKind.HOST, GroupKind.LOOP)
-    ]
+    rows = list(_kernel_rows(order, compilation.lowered, program.statements, 1))
     copies = [_copy_line(each) for each in program.statements if isinstance(each, Copy | Swap)]
     updates = [
         f"{name_of(update.variable.node)}: {update.variable.type}"
@@ -121,21 +119,39 @@ def explain(compilation: Compilation) -> Explanation:
     )
 
 
-def _kernel_row(number: int, group: Group, compilation: Compilation) -> KernelRow:
-    lowered = compilation.lowered.kernels[number]
+def _kernel_rows(
+    order: Order, lowered: LoweredSchedule, statements: Sequence[Statement], turns: Size
+) -> Iterator[KernelRow]:
+    """The launches of each group, those of a loop's body where the loop stands."""
+    launches = (each for each in statements if isinstance(each, Launch))
+    blocks = (each for each in statements if isinstance(each, Loop | Branch))
+    for number, group in enumerate(order.groups):
+        if group.kind.is_kernel:
+            lines = lowered.kernels[number].kernel.lines
+            yield _kernel_row(number, group, lines, next(launches), turns)
+        elif group.kind.has_bodies:
+            block = next(blocks)
+            inside = (block.body,) if isinstance(block, Loop) else block.bodies
+            times = turns * block.count if isinstance(block, Loop) else turns
+            for body, each in zip(lowered.bodies[number], inside, strict=True):
+                yield from _kernel_rows(body.order, body.lowered, each, times)
+
+
+def _kernel_row(
+    number: int, group: Group, lines: Sequence[SourceLocation], launch: Launch, turns: Size
+) -> KernelRow:
     shown = [node for node in group.nodes if node.op.kind not in HIDDEN]
     counts = Counter(node.op.name for node in shown)
     moved = _total(tensor.type.byte_count for tensor in (*group.inputs, *group.outputs))
-    launch = compilation.launches[number]
     return KernelRow(
         number,
         launch.kernel,
-        group.kind.value,
+        group.kind.value if turns == 1 else f"{group.kind.value} x {turns}",
         tuple(counts.items()),
-        tuple(sorted(set(lowered.kernel.lines), key=lambda line: (line.file, line.line))),
+        tuple(sorted(set(lines), key=lambda line: (line.file, line.line))),
         tuple(f"{name_of(out.node) or out.node.op.name}: {out.type}" for out in group.outputs),
-        moved,
-        _total(_flops(node) for node in group.nodes),
+        moved * turns,
+        _total(_flops(node) for node in group.nodes) * turns,
         any(node.origin is not None for node in group.nodes),
     )
 

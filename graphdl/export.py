@@ -28,6 +28,7 @@ from graphdl.errors import ArgumentError, TargetError
 from graphdl.function import Function
 from graphdl.kernel.nodes import Access
 from graphdl.program.nodes import Copy, HostCall, Launch, Print, Program, Slot, Storage, Swap, View
+from graphdl.program.verifier import flatten
 from graphdl.runtime.artifact import SCHEMA_VERSION, file_checksum, manifest_checksum
 from graphdl.runtime.safetensors_io import write_arrays
 from graphdl.typesystem.expression import (
@@ -94,7 +95,7 @@ def _check_request(function: Function, directory: Path, overwrite: bool) -> None
         )
     if directory.exists() and not overwrite:
         raise ArgumentError(f"export: {directory} exists", hint="pass overwrite=True to replace it")
-    for statement in function.program.statements:
+    for statement in flatten(function.program.statements):
         if isinstance(statement, Print | HostCall):
             raise TargetError(
                 f"export: {function.name} has a {type(statement).__name__} statement, which needs "
@@ -231,7 +232,7 @@ def written_variables(program: Program) -> frozenset[int]:
         if view.storage is Storage.VARIABLE:
             written.add(view.position)
 
-    for statement in program.statements:
+    for statement in flatten(program.statements):
         match statement:
             case Launch(kernel, views):
                 buffers = program.kernels[kernel].buffers

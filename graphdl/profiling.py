@@ -68,7 +68,7 @@ def profile(compilation: Compilation, sizes: Mapping[Symbol, int]) -> Profile:
         raise TargetError(f'profile: target "{compilation.target}" runs no native code')
     rows = []
     for number, group in enumerate(compilation.order.groups):
-        if group.kind not in (GroupKind.HOST, GroupKind.LOOP):
+        if group.kind.is_kernel:
             rows.append(_time(number, compilation.launches[number], compilation, sizes))
     named = {symbol.name: value for symbol, value in sizes.items()}
     return Profile(compilation.program.name, named, tuple(rows))

@@ -6,10 +6,9 @@ it is. Bradbury et al., "JAX: composable transformations of Python+NumPy program
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from graphdl.autodiff.parameters import parameters_of
 from graphdl.autodiff.rules import BATCH_RULES, batched
 from graphdl.errors import ArgumentError
 from graphdl.graph.describe import describe
@@ -23,9 +22,14 @@ from graphdl.graph.nodes import (
     topological_order,
 )
 from graphdl.graph.rebuild import transform
-from graphdl.ops import regions
+from graphdl.ops import control_flow, regions
+from graphdl.ops.arguments import filled
+from graphdl.ops.elementwise import less_equal, select
+from graphdl.ops.movement import broadcast_in_dim, transpose
 from graphdl.ops.random import random_bits
+from graphdl.ops.region_tracing import make_parameters
 from graphdl.typesystem.expression import Size
+from graphdl.typesystem.tensor_type import TensorType
 
 Key = tuple[int, int]
 
@@ -102,6 +106,10 @@ class _Walk:
             return self._remat(node, operands, has_batch)
         if node.op is regions.custom_gradient:
             return self._custom_gradient(node, operands, has_batch)
+        if node.op is control_flow.scan:
+            return self._scan(node, operands, has_batch)
+        if node.op is control_flow.switch:
+            return self._switch(node, operands, has_batch)
         if node.op is random_bits and not any(has_batch):
             shape = (self.size, *node.attributes["shape"])
             return build_node(random_bits, operands, {"shape": shape}).results
@@ -134,7 +142,7 @@ class _Walk:
     def _remat(
         self, node: Node, operands: tuple[Tensor, ...], has_batch: tuple[bool, ...]
     ) -> Sequence[Tensor]:
-        region = self._region(node.regions[0], node, operands, keep_all=False)
+        region = self._region(node.regions[0], node, (x.type for x in operands))
         return build_node(regions.remat, operands, regions=(region,)).results
 
     def _custom_gradient(
@@ -146,8 +154,10 @@ class _Walk:
             batched(operand, has, self.size) if i < plain else operand
             for i, (operand, has) in enumerate(zip(operands, has_batch, strict=True))
         )
-        forward = self._region(node.regions[0], node, given)
-        backward = self._region(node.regions[1], node, (*given, *forward.outputs))
+        taken = [operand.type for operand in given]
+        forward = self._repeated(node.regions[0], self._region(node.regions[0], node, taken))
+        taken += [output.type for output in forward.outputs]
+        backward = self._repeated(node.regions[1], self._region(node.regions[1], node, taken))
         return build_node(
             regions.custom_gradient,
             given,
@@ -155,18 +165,103 @@ class _Walk:
             regions=(forward, backward),
         ).results
 
-    def _region(
-        self, region: Graph, node: Node, operands: Sequence[Tensor], *, keep_all: bool = True
-    ) -> Graph:
+    def _scan(
+        self, node: Node, operands: tuple[Tensor, ...], has_batch: tuple[bool, ...]
+    ) -> Sequence[Tensor]:
+        """A carry has a batch axis when it starts with one or gets one in a step."""
+        (region,), count = node.regions, node.attributes["carries"]
+        flags = list(has_batch)
+        while True:
+            types = [
+                self._step_type(x.type, has) for x, has in zip(region.inputs, flags, strict=True)
+            ]
+            step = self._region(region, node, types)
+            pairs = zip(step.outputs[:count], region.outputs, flags, strict=False)
+            late = [i for i, (new, old, has) in enumerate(pairs) if new.ndim > old.ndim and not has]
+            if not late:
+                break
+            for place in late:
+                flags[place] = True
+        given = [
+            batched(x, has, self.size) if place < count and flags[place] else x
+            for place, (x, has) in enumerate(zip(operands, has_batch, strict=True))
+        ]
+        for place in range(count, count + node.attributes["sequences"]):
+            given[place] = _swapped(given[place]) if flags[place] else given[place]
+        carries = [
+            batched(new, new.ndim > old.ndim, self.size) if has else new
+            for new, old, has in zip(step.outputs[:count], region.outputs, flags, strict=False)
+        ]
+        body = replace(step, outputs=(*carries, *step.outputs[count:]))
+        results = build_node(node.op, given, node.attributes, regions=(body,)).results
+        stacks = zip(results[count:], node.result_types[count:], strict=True)
+        return [*results[:count], *(_swapped(x) if x.ndim > t.rank else x for x, t in stacks)]
+
+    def _switch(
+        self, node: Node, operands: tuple[Tensor, ...], has_batch: tuple[bool, ...]
+    ) -> Sequence[Tensor]:
+        """With a number for each example every branch is computed, and each result selected."""
+        if has_batch[0]:
+            return self._selected(node, operands)
+        types = [operand.type for operand in operands[1:]]
+        branches = (
+            self._repeated(region, self._region(region, node, types)) for region in node.regions
+        )
+        return build_node(node.op, operands, regions=tuple(branches)).results
+
+    def _selected(self, node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor]:
+        """The results of all branches for whole batches, chosen example by example."""
+        number, *captures = operands
+        found: list[Tensor] = []
+        for place in reversed(range(len(node.regions))):
+            region = node.regions[place]
+            self._follow_captures(region, node)
+            given = zip((x.key for x in region.inputs), captures, strict=True)
+            results = self.run(region.outputs, dict(given))
+            whole = [
+                batched(x, x.ndim > type_.rank, self.size)
+                for x, type_ in zip(results, node.result_types, strict=True)
+            ]
+            if not found:
+                found = whole
+                continue
+            is_here = less_equal(number, filled(place, number.dtype, number.shape))
+            found = [
+                select(_spread(is_here, x), x, other) for x, other in zip(whole, found, strict=True)
+            ]
+        return found
+
+    def _follow_captures(self, region: Graph, node: Node) -> None:
+        """Inside a region, too, know the tensors that tell where a generator stands."""
+        inputs = region.inputs[: len(node.operands)]
+        pairs = zip(inputs, node.operands[-len(inputs) :] if inputs else (), strict=True)
+        self.streams.update(inner.key for inner, outer in pairs if outer.key in self.streams)
+
+    def _step_type(self, type_: TensorType, has_batch: bool) -> TensorType:
+        return TensorType(type_.dtype, (self.size, *type_.shape)) if has_batch else type_
+
+    def _region(self, region: Graph, node: Node, types: Iterable[TensorType]) -> Graph:
         """The region over batches, for operands of these types."""
-        parameters = parameters_of(operand.type for operand in operands)
-        pairs = list(zip(region.inputs, parameters, strict=True))
-        own = zip(region.inputs[: len(node.operands)], node.operands, strict=True)
-        self.streams.update(inner.key for inner, outer in own if outer.key in self.streams)
+        parameters = make_parameters(types)
+        self._follow_captures(region, node)
+        pairs = zip(region.inputs, parameters, strict=True)
         new = self.run(region.outputs, {inner.key: parameter for inner, parameter in pairs})
-        if keep_all:
-            new = tuple(
-                batched(tensor, tensor.ndim != old.ndim, self.size)
-                for tensor, old in zip(new, region.outputs, strict=True)
-            )
-        return Graph(tuple(parameters), tuple(new), name=region.name)
+        return Graph(tuple(parameters), new, name=region.name)
+
+    def _repeated(self, old: Graph, new: Graph) -> Graph:
+        """The region with a batch axis on every output."""
+        pairs = zip(new.outputs, old.outputs, strict=True)
+        outputs = (batched(x, x.ndim > before.ndim, self.size) for x, before in pairs)
+        return replace(new, outputs=tuple(outputs))
+
+
+def _spread(condition: Tensor, like: Tensor) -> Tensor:
+    """A condition for each example, repeated over the example's elements."""
+    result: Tensor = broadcast_in_dim(condition, shape=like.shape, broadcast_dimensions=(0,))
+    return result
+
+
+def _swapped(x: Tensor) -> Tensor:
+    """The first two axes in the other order."""
+    result: Tensor = transpose(x, permutation=(1, 0, *range(2, x.ndim)))
+    return result

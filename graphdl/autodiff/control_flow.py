@@ -1,4 +1,4 @@
-"""Derivatives of loops: loops again, in the other direction.
+"""Derivatives of loops and branches: loops again, in the other direction, and branches again.
 
 The reverse of a `scan` goes over the same slices from the other end. Its carries are the cotangents
 of the carries and the sums of the captures' cotangents; what it reads of the forward loop is kept
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from graphdl.autodiff.rules import Contribution, is_filled, vjp_rule, zeros_like
+from graphdl.autodiff.push import push_forward
+from graphdl.autodiff.rules import Contribution, is_filled, jvp_rule, vjp_rule, zeros_like
 from graphdl.autodiff.sweep import pull_back
-from graphdl.graph.nodes import Graph, Node, Tensor, build_node, topological_order
+from graphdl.graph.nodes import Node, Tensor, build_node, topological_order
 from graphdl.graph.op import OpKind
 from graphdl.ops import control_flow as ops
 from graphdl.ops import elementwise
@@ -49,6 +50,26 @@ def scan_vjp(node: Node, cotangents: tuple[Tensor, ...]) -> Sequence[Contributio
     )
     found = dict(zip(back.operands, reverse_node.results, strict=True))
     return [found.get(position) for position in range(len(node.operands))]
+
+
+@vjp_rule(ops.switch)
+def switch_vjp(node: Node, cotangents: tuple[Tensor, ...]) -> Sequence[Contribution]:
+    """The derivative of the chosen branch, which is computed again."""
+    captures = node.operands[1:]
+    wanted = [i for i, tensor in enumerate(captures) if tensor.dtype.is_floating]
+    floating = [i for i, result in enumerate(node.results) if result.dtype.is_floating]
+    given = [cotangents[i] for i in floating]
+    regions = []
+    for region in node.regions:
+        seeds = make_parameters(tensor.type for tensor in given)
+        pulled = pull_back(
+            [region.outputs[i] for i in floating], seeds, [region.inputs[i] for i in wanted]
+        )
+        found = [_or_zeros(each, captures[i]) for each, i in zip(pulled, wanted, strict=True)]
+        regions.append(close(found, [*region.inputs, *seeds]))
+    results = build_node(ops.switch, [*node.operands, *given], regions=tuple(regions)).results
+    by_capture = dict(zip(wanted, results, strict=True))
+    return [None, *(by_capture.get(i) for i in range(len(captures)))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +147,75 @@ def _sequences(node: Node) -> list[tuple[Tensor, Tensor]]:
 def _captures(node: Node) -> list[tuple[Tensor, Tensor]]:
     pairs = list(zip(node.regions[0].inputs, node.operands, strict=True))
     return pairs[node.attributes["carries"] + node.attributes["sequences"] :]
+
+
+# Forward ------------------------------------------------------------------------------------------
+
+
+@jvp_rule(ops.scan)
+def scan_jvp(node: Node, tangents: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
+    """A scan in the same direction, of the carries and their tangents; it computes the steps
+    again. A carry moves when it starts moved or gets a tangent in a step."""
+    (region,), count = node.regions, node.attributes["carries"]
+    is_moved = [tangent is not None for tangent in tangents]
+    while True:
+        moved = [x for x, has in zip(region.inputs, is_moved, strict=True) if has]
+        parameters = make_parameters(tensor.type for tensor in moved)
+        found = push_forward(region.outputs, moved, parameters)
+        late = [i for i in range(count) if found[i] is not None and not is_moved[i]]
+        if not late:
+            break
+        for place in late:
+            is_moved[place] = True
+    pushed = dict(zip((tensor.key for tensor in moved), parameters, strict=True))
+    places = _split(node, [i for i, has in enumerate(is_moved) if has])
+    inputs: list[Tensor] = []
+    operands: list[Tensor] = []
+    for plain, mine in zip(_split(node, range(len(tangents))), places, strict=True):
+        inputs += [region.inputs[i] for i in plain]
+        operands += [node.operands[i] for i in plain]
+        inputs += [pushed[region.inputs[i].key] for i in mine]
+        operands += [_or_zeros(tangents[i], node.operands[i]) for i in mine]
+    stacked = [i for i in range(count, len(found)) if found[i] is not None]
+    outputs = [
+        *region.outputs[:count],
+        *(_or_zeros(found[i], region.outputs[i]) for i in places[0]),
+        *(tangent for tangent in found[count:] if tangent is not None),
+    ]
+    sequences = node.attributes["sequences"] + len(places[1])
+    attributes = {**node.attributes, "carries": count + len(places[0]), "sequences": sequences}
+    results = build_node(ops.scan, operands, attributes, regions=(close(outputs, inputs),)).results
+    known = dict(zip([*places[0], *stacked], results[count:], strict=True))
+    return [known.get(position) for position in range(len(node.result_types))]
+
+
+def _split(node: Node, places: Iterable[int]) -> tuple[list[int], list[int], list[int]]:
+    """Places of operands: those of carries, of sequences, of captures."""
+    count, given = node.attributes["carries"], list(places)
+    end = count + node.attributes["sequences"]
+    return (
+        [place for place in given if place < count],
+        [place for place in given if count <= place < end],
+        [place for place in given if place >= end],
+    )
+
+
+@jvp_rule(ops.switch)
+def switch_jvp(node: Node, tangents: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
+    """The tangents of the chosen branch, which is computed again."""
+    moved = [i for i, tangent in enumerate(tangents[1:]) if tangent is not None]
+    floating = [i for i, result in enumerate(node.results) if result.dtype.is_floating]
+    regions = []
+    for region in node.regions:
+        parameters = make_parameters(region.inputs[i].type for i in moved)
+        outputs = [region.outputs[i] for i in floating]
+        found = push_forward(outputs, [region.inputs[i] for i in moved], parameters)
+        filled = [_or_zeros(each, output) for each, output in zip(found, outputs, strict=True)]
+        regions.append(close(filled, [*region.inputs, *parameters]))
+    given = [tangent for tangent in tangents[1:] if tangent is not None]
+    results = build_node(ops.switch, [*node.operands, *given], regions=tuple(regions)).results
+    by_result = dict(zip(floating, results, strict=True))
+    return [by_result.get(i) for i in range(len(node.results))]
 
 
 # What is kept -------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ def jvp(outputs: Any, wrt: Any, tangents: Any, *, disconnected: Disconnected = "
     """How `outputs` move when each tensor of `wrt` moves along its tangent: J times `tangents`.
 
     `outputs` and `wrt` are floating tensors, or tensors in nested dicts, lists and tuples;
-    `tangents` has the structure of `wrt`, each the dtype and shape of its tensor (data is
-    converted), and None is zero. The result has the structure, shapes and dtypes of `outputs`.
+    `tangents` has the structure of `wrt`, each the dtype and shape of its tensor (arrays
+    are converted), and None is zero. The result has the structure, shapes and dtypes of `outputs`.
     Costs about one forward pass, whatever the number of outputs (Griewank and Walther, Evaluating
     Derivatives, 2008, chapter 3). `disconnected` says what an output gets that depends on nothing
     in `wrt`: an error, zeros, or None. Through `custom_gradient` it transposes `backward`. Raises

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphdl.autodiff.forward import jvp
-from graphdl.autodiff.parameters import parameters_of
 from graphdl.autodiff.reverse import require_floating, require_tensor, vjp
 from graphdl.errors import ArgumentError, GradientError
 from graphdl.graph.interpreter import interpret
@@ -18,6 +17,7 @@ from graphdl.graph.nodes import Graph, Tensor
 from graphdl.graph.structure import leaves_of
 from graphdl.ops.arguments import operand_lines
 from graphdl.ops.functions.evaluate import evaluate
+from graphdl.ops.region_tracing import make_parameters
 
 Array = NDArray[Any]
 Feed = Mapping[Tensor, Any]
@@ -35,14 +35,15 @@ def gradient_check(
 ) -> float:
     """Compare reverse and forward derivatives of `outputs` with central differences.
 
-    Each tensor of `wrt` moves in a random direction, alone; the outputs (floating, any shapes) are
-    weighted at random. `wrt` and `outputs` are tensors in nested dicts, lists and tuples; `feed`
-    gives the inputs as in `tensor.eval(feed)`, variables have their present values, training is
-    off. `order=2` checks second derivatives too. `step` is the relative distance, by default the
-    cube root of the dtype's resolution, `tolerance` the largest relative difference, by default
-    its square root times 3 per order; float64 graphs are the ones worth checking. Returns the
-    largest difference found. Raises GradientError with both numbers for a wrong derivative.
-    (Press et al., Numerical Recipes, 3rd ed., section 5.7.)
+    Each tensor of `wrt` moves in a random direction, one at a time, and with it whatever is
+    computed from it; the outputs (floating, any shapes) are weighted at random. `wrt` and `outputs`
+    are tensors in nested dicts, lists and tuples; `feed` gives the inputs as in
+    `tensor.eval(feed)`, variables have their present values, training is off. `order=2` checks
+    second derivatives too. `step` is how far they move, by default the cube root of the dtype's
+    resolution, `tolerance` the largest relative difference, by default its square root times 3 per
+    order; float64 graphs are the ones worth checking. Returns the largest difference found. Raises
+    GradientError with both numbers for a wrong derivative. (Press et al., Numerical Recipes, 3rd
+    ed., section 5.7.)
 
     >>> x = gd.placeholder("x", (3,), dtype="float64")
     >>> gd.gradient_check(gd.sum(gd.tanh(x)), x, {x: [0.1, 0.2, 0.3]}, order=2) < 1e-6
@@ -61,10 +62,10 @@ def gradient_check(
     resolution = max(_resolution(tensor) for tensor in (*flat, *targets))
     worst = 0.0
     for target in targets:
-        (tangent,) = parameters_of([target.type])
+        (tangent,) = make_parameters([target.type])
         direction = _direction(places[target], generator)
-        fed, distance = {**given, **places}, resolution ** (1 / 3) if step is None else step
-        trial = _Trial(target, tangent, direction, fed, distance)
+        distance = resolution ** (1 / 3) if step is None else step
+        trial = _Trial(target, tangent, direction, {**given, target: places[target]}, distance)
         limit = 3 * order * resolution**0.5 if tolerance is None else tolerance
         worst = max(worst, trial.check(flat, generator, order, limit))
     return worst
@@ -83,7 +84,7 @@ def _direction(like: Array, generator: np.random.Generator) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """One tensor moved in one direction, all others held."""
+    """One tensor moved in one direction, and with it what is computed from it."""
 
     target: Tensor
     tangent: Tensor
@@ -103,7 +104,7 @@ class _Trial:
         for degree in range(1, order + 1):
             weights = [_direction(value, generator) for value in self.values(outputs)]
             expected = self.difference(outputs, weights)
-            seeds = parameters_of(output.type for output in outputs)
+            seeds = make_parameters(output.type for output in outputs)
             pulled = vjp(outputs, self.target, seeds, disconnected="zero")
             pushed = jvp(outputs, self.target, self.tangent, disconnected="zero")
             seeded = dict(zip(seeds, weights, strict=True))

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from graphdl.autodiff.batch import batch_graph
 from graphdl.autodiff.forward import jvp
-from graphdl.autodiff.parameters import parameters_of
 from graphdl.autodiff.push import push_forward
 from graphdl.autodiff.reverse import Disconnected, grad, require_floating, require_tensor, vjp
 from graphdl.autodiff.rules import batched, from_front, zeros_like
@@ -17,6 +16,7 @@ from graphdl.graph.structure import leaves_of, restructure
 from graphdl.ops.creation import iota
 from graphdl.ops.elementwise import convert, equal
 from graphdl.ops.movement import reshape
+from graphdl.ops.region_tracing import make_parameters
 from graphdl.typesystem.dtype import int64
 from graphdl.typesystem.tensor_type import TensorType
 
@@ -41,7 +41,7 @@ def jacobian(output: Tensor, wrt: Any, *, mode: Mode = "auto") -> Any:
         raise ArgumentError(f"jacobian: mode={mode!r}", hint='use "auto", "forward" or "reverse"')
     require_tensor(output, "jacobian: the output")
     require_floating("output", output, "jacobian")
-    (seed,) = parameters_of([output.type])
+    (seed,) = make_parameters([output.type])
     pulled = leaves_of(vjp(output, wrt, seed))
     targets = leaves_of(wrt)
     if mode == "forward" or (mode == "auto" and _is_narrow(output, targets)):
@@ -97,7 +97,7 @@ def hvp(cost: Tensor, wrt: Any, vectors: Any, *, disconnected: Disconnected = "r
 def columns(outputs: Sequence[Tensor], target: Tensor) -> list[Tensor]:
     """The Jacobian of each output by `target`, in forward mode; zeros where there is none."""
     count = target.type.element_count
-    (seed,) = parameters_of([target.type])
+    (seed,) = make_parameters([target.type])
     found = push_forward(outputs, [target], [seed])
     tangents = [
         zeros_like(output) if tangent is None else tangent

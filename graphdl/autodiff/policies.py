@@ -7,7 +7,6 @@ from functools import wraps
 from typing import Any
 
 from graphdl.autodiff.forward import as_tangent
-from graphdl.autodiff.parameters import parameters_of
 from graphdl.autodiff.push import transpose_linear
 from graphdl.autodiff.reverse import require_floating
 from graphdl.autodiff.trace import custom_gradient
@@ -16,6 +15,7 @@ from graphdl.graph.nodes import Tensor
 from graphdl.graph.structure import leaves_of
 from graphdl.ops.arguments import Operand, as_tensor
 from graphdl.ops.functions.elementwise import clip, multiply, negative
+from graphdl.ops.region_tracing import make_parameters
 
 Function = Callable[..., Any]
 
@@ -105,7 +105,7 @@ def custom_jvp(function: Function) -> Function:
 
 def _transposed(push: Function, tensors: list[Tensor], outputs: list[Tensor]) -> Function:
     """The backward function of a forward rule."""
-    unknown = parameters_of(tensor.type for tensor in tensors)
+    unknown = make_parameters(tensor.type for tensor in tensors)
     is_moved = [tensor.dtype.is_floating for tensor in tensors]
     pairs = zip(unknown, is_moved, strict=True)
     tangents = leaves_of(push(*(tangent if is_ else None for tangent, is_ in pairs)))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graphdl.autodiff.parameters import parameters_of
 from graphdl.autodiff.rules import JVP_RULES, RULES, Undefined
 from graphdl.autodiff.sweep import active_nodes, pull_back, undefined_error
 from graphdl.errors import GradientError
 from graphdl.graph.nodes import Graph, Node, Tensor, gradient_of, topological_order
 from graphdl.ops.elementwise import add
+from graphdl.ops.region_tracing import make_parameters
 from graphdl.passes.stabilize import stabilize
 
 Key = tuple[int, int]
@@ -95,7 +95,7 @@ def transpose_vjp(
 
     Differentiating a vector-Jacobian product by its vector gives the Jacobian-vector product.
     """
-    cotangents = parameters_of(node.result_types)
+    cotangents = make_parameters(node.result_types)
     contributions = RULES[node.op](node, tuple(cotangents))
     outputs: list[Tensor] = []
     seeds: list[Tensor | None] = []

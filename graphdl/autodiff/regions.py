@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphdl.autodiff.parameters import parameters_of
 from graphdl.autodiff.push import push_forward, transpose_vjp
 from graphdl.autodiff.rules import (
     Contribution,
@@ -18,6 +17,7 @@ from graphdl.autodiff.sweep import pull_back
 from graphdl.autodiff.trace import inline
 from graphdl.graph.nodes import Graph, Node, Tensor, build_node
 from graphdl.ops import regions as ops
+from graphdl.ops.region_tracing import make_parameters
 from graphdl.typesystem.expression import Size
 
 Contributions = Sequence[Contribution]
@@ -81,7 +81,7 @@ def remat_jvp(node: Node, tangents: Tangents) -> Sequence[Tensor | None]:
     """A region of its own, so that a gradient of the tangents computes it again, too."""
     moved = [(i, tangent) for i, tangent in enumerate(tangents) if tangent is not None]
     given = (*node.operands, *(tangent for _, tangent in moved))
-    parameters = parameters_of(tensor.type for tensor in given)
+    parameters = make_parameters(tensor.type for tensor in given)
     operands, pushed = parameters[: len(node.operands)], parameters[len(node.operands) :]
     outputs = inline(node.regions[0], operands, node)
     found = push_forward(outputs, [operands[i] for i, _ in moved], pushed)

@@ -7,13 +7,13 @@ from functools import wraps
 from typing import Any
 
 from graphdl.autodiff.batch import batch_graph
-from graphdl.autodiff.parameters import parameters_of
 from graphdl.autodiff.rules import batched, from_front, to_front
 from graphdl.autodiff.table import BATCH_RULES
 from graphdl.errors import ArgumentError, ShapeError
 from graphdl.graph.nodes import Tensor, take_serial
 from graphdl.graph.structure import leaves_of, restructure
 from graphdl.ops.arguments import as_tensor, operand_lines
+from graphdl.ops.region_tracing import make_parameters
 from graphdl.typesystem.expression import Size
 from graphdl.typesystem.shape import canonical_axis
 from graphdl.typesystem.tensor_type import TensorType
@@ -54,7 +54,7 @@ def vmap(f: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
         axes = [*_argument_axes(in_axes, args), *(0 for _ in leaves_of(kwargs))]
         whole, size = _mapped_arguments(arguments, axes)
         first = take_serial()
-        parameters = parameters_of(_example_type(tensor) for tensor in whole.values())
+        parameters = make_parameters(_example_type(tensor) for tensor in whole.values())
         examples = dict(zip(whole, parameters, strict=True))
         given = [examples.get(place, leaf) for place, leaf in enumerate(arguments)]
         new_args, new_kwargs = restructure((args, kwargs), given)

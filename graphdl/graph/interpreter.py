@@ -134,6 +134,9 @@ class _Run:
         if node.op.name == "scan":
             length = self.resolve(node.attributes["length"])
             results = run_scan(node, operands, length, shapes, self.call)
+        elif node.op.name == "switch":
+            number = int(np.clip(operands[0], 0, len(node.regions) - 1))
+            results = self.call(node.regions[number], operands[1:])
         else:
             # remat and custom_gradient both compute their first region.
             results = self.call(node.regions[0], operands)

@@ -9,12 +9,13 @@ from typing import cast
 from graphdl.graph.describe import name_of
 from graphdl.graph.nodes import Graph, Tensor
 from graphdl.kernel.nodes import Kernel
-from graphdl.lowering.bodies import BodyViews, body_graph, place_body, slice_at, step_symbol
+from graphdl.lowering.bodies import BodyViews, body_graphs, place_body, slice_at, step_symbol
 from graphdl.lowering.group_key import GroupKey, Template, as_template, fill_template, group_key
 from graphdl.lowering.lower import lower
 from graphdl.lowering.lowered import LoweredKernel
 from graphdl.ops.effect import check
 from graphdl.program.nodes import (
+    Branch,
     Check,
     Copy,
     GuardCheck,
@@ -31,7 +32,9 @@ from graphdl.schedule.groups import Group, GroupKind
 from graphdl.schedule.order import CopyReason, Order, storage_of
 from graphdl.schedule.order import order as order_groups
 from graphdl.schedule.plan_memory import MemoryPlan, plan_memory, workspace_key
-from graphdl.typesystem.expression import Size, Symbol, free_symbols
+from graphdl.typesystem.expression import Size, Symbol, free_symbols, maximum
+
+Bodies = list[tuple[Statement, ...]]
 
 MAXIMUM_TEMPLATES = 4096
 _templates: dict[object, Template] = {}
@@ -42,12 +45,15 @@ class LoweredSchedule:
     """One LoweredKernel per group that launches a kernel, by the group's position in the order."""
 
     kernels: dict[int, LoweredKernel]
-    bodies: dict[int, LoweredBody]
+    bodies: dict[int, tuple[LoweredBody, ...]]
 
     @property
     def workspaces(self) -> dict[int, Size]:
         """Bytes that a group needs while it runs, by the group's position in the order."""
-        return {position: body.plan.arena_bytes for position, body in self.bodies.items()}
+        return {
+            position: maximum(*(body.plan.arena_bytes for body in bodies))
+            for position, bodies in self.bodies.items()
+        }
 
     @property
     def elsewhere(self) -> frozenset[tuple[int, int]]:
@@ -57,7 +63,7 @@ class LoweredSchedule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoweredBody:
-    """One step of a loop, ordered, lowered and placed in an arena of its own."""
+    """One step of a loop or one branch, ordered, lowered and placed in an arena of its own."""
 
     order: Order
     lowered: LoweredSchedule
@@ -67,17 +73,17 @@ class LoweredBody:
 def lower_schedule(order: Order) -> LoweredSchedule:
     """Lower every group, equal groups once, and the bodies of loops."""
     kernels: dict[int, LoweredKernel] = {}
-    bodies: dict[int, LoweredBody] = {}
+    bodies: dict[int, tuple[LoweredBody, ...]] = {}
     for position, group in enumerate(order.groups):
-        if group.kind is GroupKind.LOOP:
-            bodies[position] = _lower_body(group)
-        elif group.kind is not GroupKind.HOST:
+        if group.kind.has_bodies:
+            bodies[position] = tuple(map(_lower_body, body_graphs(group.nodes[0])))
+        elif group.kind.is_kernel:
             kernels[position] = _lower_once(group, order)
     return LoweredSchedule(kernels, bodies)
 
 
-def _lower_body(group: Group) -> LoweredBody:
-    ordered = order_groups(fuse(body_graph(group.nodes[0])))
+def _lower_body(body: Graph) -> LoweredBody:
+    ordered = order_groups(fuse(body))
     lowered = lower_schedule(ordered)
     return LoweredBody(
         ordered, lowered, plan_memory(ordered, lowered.elsewhere, lowered.workspaces)
@@ -156,13 +162,16 @@ def _statements(
         statements += plan.before.get(position, ())
         if group.kind is GroupKind.HOST:
             statements.append(_host(group, order, plan))
-        elif group.kind is GroupKind.LOOP:
-            body = lowered.bodies[position]
-            views = _body_views(group, order, plan, depth, len(constants))
-            inner: list[Slot] = []
-            steps = _statements(body.order, body.lowered, body.plan, kernels, inner, depth + 1)
-            constants += inner
-            statements += _loop(group, order, plan, place_body(steps, body.plan, views), depth)
+        elif group.kind.has_bodies:
+            bodies = []
+            for body in lowered.bodies[position]:
+                views = _body_views(group, order, plan, depth, len(constants))
+                inner: list[Slot] = []
+                steps = _statements(body.order, body.lowered, body.plan, kernels, inner, depth + 1)
+                constants += inner
+                bodies.append(place_body(steps, body.plan, views))
+            make = _loop if group.kind is GroupKind.LOOP else _branch
+            statements += make(group, order, plan, bodies, depth)
         else:
             statements.append(_launch(group, lowered.kernels[position], plan, kernels))
     return (*statements, *plan.last)
@@ -172,6 +181,14 @@ def _body_views(
     group: Group, order: Order, plan: MemoryPlan, depth: int, first_constant: int
 ) -> BodyViews:
     (node,) = group.nodes
+    if group.kind is GroupKind.BRANCH:
+        return BodyViews(
+            (),
+            tuple(_seen(operand, order, plan) for operand in node.operands[1:]),
+            tuple(plan.views[result.key] for result in node.results),
+            plan.views[workspace_key(node)],
+            first_constant,
+        )
     attributes = node.attributes
     count, sequences = attributes["carries"], attributes["sequences"]
     step: Size = step_symbol(depth)
@@ -188,8 +205,15 @@ def _body_views(
     )
 
 
+def _branch(
+    group: Group, order: Order, plan: MemoryPlan, bodies: Bodies, depth: int
+) -> list[Statement]:
+    (node,) = group.nodes
+    return [Branch(_seen(node.operands[0], order, plan), tuple(bodies))]
+
+
 def _loop(
-    group: Group, order: Order, plan: MemoryPlan, body: tuple[Statement, ...], depth: int
+    group: Group, order: Order, plan: MemoryPlan, bodies: Bodies, depth: int
 ) -> list[Statement]:
     """The first values of the carries go where the last ones will be; then the steps."""
     (node,) = group.nodes
@@ -198,7 +222,7 @@ def _loop(
         Copy(_seen(start, order, plan), plan.views[carry.key], CopyReason.CARRY.value)
         for start, carry in zip(node.operands, carries, strict=False)
     ]
-    return [*copies, Loop(step_symbol(depth), node.attributes["length"], body)]
+    return [*copies, Loop(step_symbol(depth), node.attributes["length"], bodies[0])]
 
 
 def program_sizes(graph: Graph, guards: Iterable[GuardCheck] = ()) -> tuple[Symbol, ...]:

@@ -1,4 +1,4 @@
-"""The body of a loop: a graph of one step, and where its memory lies in the loop's surroundings.
+"""The bodies of loops and branches: graphs, and where their memory lies in the surroundings.
 
 Carries are variables of the body, so that the order of its groups decides which of them a step may
 write in place; slices are inputs, and results outputs, that move on with the step.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from graphdl.graph.nodes import Graph, Node, Tensor, Update, build_node
 from graphdl.graph.rebuild import transform
 from graphdl.ops import leaves
+from graphdl.ops.control_flow import scan
 from graphdl.program.nodes import (
     Branch,
     Check,
@@ -54,7 +55,12 @@ def step_symbol(depth: int) -> Symbol:
     return Symbol(f"t{depth}")
 
 
-def body_graph(node: Node) -> Graph:
+def body_graphs(node: Node) -> tuple[Graph, ...]:
+    """What a loop does in one step, or each branch of a `switch`."""
+    return (_step(node),) if node.op is scan else node.regions
+
+
+def _step(node: Node) -> Graph:
     """One step of a `scan`: from slices and captures to slices of results and new carries."""
     (region,) = node.regions
     count: int = node.attributes["carries"]
@@ -87,6 +93,7 @@ def place_body(
     """A body's statements on the memory of its surroundings."""
 
     def placed(view: View) -> View:
+        outside: View
         match view.storage:
             case Storage.VARIABLE:
                 slot = plan.variables[view.position]

@@ -173,6 +173,8 @@ class Emitter:
         depth = self.depth(index, mask)
         place = (tensor.key, index, mask)
         found = self.scopes[depth].values.get(place)
+        if found is None and mask:
+            found = self.scopes[self.depth(index)].values.get((tensor.key, index, ()))
         if found is not None:
             return found
         chain = self.chains.get(id(tensor.node), 0)

@@ -40,6 +40,20 @@ def _infer_scan(
     return (*states, *stacked)
 
 
+def _infer_switch(*types: TensorType, regions: tuple[Graph, ...]) -> Types:
+    """Operands: the number of a region, then captures. C1: the number is a 0-d integer. C3: every
+    region takes the captures. C4: all regions return the same types."""
+    number, captures = types[0], types[1:]
+    if number.rank or not number.dtype.is_integer:
+        raise ShapeError(f"switch (C1): the index must be a 0-d integer, got {number}")
+    for region in regions:
+        require_parameters("switch", region, captures)
+    results = [tuple(tensor.type for tensor in region.outputs) for region in regions]
+    if any(each != results[0] for each in results):
+        raise ShapeError(f"switch (C4): the branches return {results}")
+    return results[0]
+
+
 def require_parameters(op: str, region: Graph, wanted: Types) -> None:
     """Raise InternalError unless the region takes operands of these types."""
     given = tuple(tensor.type for tensor in region.inputs)
@@ -54,9 +68,16 @@ scan = Op(
     None,
     "the last carries of a loop over slices along axis 0, then each step's results, stacked",
 )
+switch = Op(
+    "switch",
+    OpKind.REGION,
+    _infer_switch,
+    None,
+    "what the region of that number returns; outside of the range the first or the last one's",
+)
 
-OPS: tuple[Op, ...] = (scan,)
+OPS: tuple[Op, ...] = (scan, switch)
 """Every control-flow op."""
 
-LOOPS: frozenset[Op] = frozenset((scan,))
-"""The ops whose region is compiled as a body of its own."""
+WITH_BODIES: frozenset[Op] = frozenset(OPS)
+"""The ops whose regions are compiled as bodies of their own."""

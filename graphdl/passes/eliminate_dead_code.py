@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphdl.graph.nodes import Graph, Node, Tensor, build_node, rebuild, replacing
-from graphdl.graph.rebuild import transform, with_roots
-from graphdl.ops.control_flow import scan
+from graphdl.graph.rebuild import transform, with_regions, with_roots
+from graphdl.ops.control_flow import WITH_BODIES, scan
 from graphdl.ops.leaves import parameter
 from graphdl.ops.regions import remat
-from graphdl.passes.narrow_loops import narrow_scan
+from graphdl.passes.narrow_loops import narrow_scan, narrow_switch
 from graphdl.rewrite.driver import count_hits
 
 
@@ -42,18 +42,27 @@ def _eliminate(graph: Graph) -> Graph:
     used |= {root.key for root in graph.roots}
 
     def visit(node: Node, operands: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-        if node.op is scan:
-            region = eliminate_dead_code(node.regions[0])
-            narrow = narrow_scan(node, operands, region, used)
-            if narrow is not None:
-                count_hits("eliminate_dead_code")
-            elif region is not node.regions[0]:
-                return rebuild(node, operands, regions=(region,)).results
-            return narrow
+        if node.op in WITH_BODIES:
+            return _with_narrow_bodies(node, operands, used)
         return _narrowed(node, operands, used) if node.op is remat else None
 
     cut = {tensor.key for tensor in graph.inputs}
     return with_roots(graph, transform(graph.roots, visit, cut))
+
+
+def _with_narrow_bodies(
+    node: Node, operands: tuple[Tensor, ...], used: set[tuple[int, int]]
+) -> Sequence[Tensor] | None:
+    regions = with_regions(node, eliminate_dead_code)
+    if node.op is scan:
+        narrow = narrow_scan(node, operands, regions[0], used)
+    else:
+        narrow = narrow_switch(node, operands, regions, used)
+    if narrow is not None:
+        count_hits("eliminate_dead_code")
+        return narrow
+    is_same = regions is node.regions
+    return None if is_same else rebuild(node, operands, regions=regions).results
 
 
 def _narrowed(

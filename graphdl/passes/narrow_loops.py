@@ -1,4 +1,4 @@
-"""What of a loop is needed, for `eliminate_dead_code`: results, carries, slices, captures."""
+"""What of a loop or branch is needed: results, carries, slices, captures."""
 
 from __future__ import annotations
 
@@ -43,6 +43,34 @@ def narrow_scan(
     places = {old: Tensor(new, index) for index, old in enumerate(results)}
     # An unused result keeps a stand-in that nothing reads.
     return [places.get(index, Tensor(node, index)) for index in range(len(region.outputs))]
+
+
+def narrow_switch(
+    node: Node,
+    operands: tuple[Tensor, ...],
+    regions: Sequence[Graph],
+    used: Collection[tuple[int, int]],
+) -> Sequence[Tensor] | None:
+    """The results of a smaller `switch` with these regions, as `narrow_scan` gives them."""
+    everything = range(len(node.result_types))
+    results = [index for index in everything if (id(node), index) in used]
+    kept = sorted(set[int]().union(*(_inputs_of(region, results) for region in regions)))
+    if len(results) == len(everything) and len(kept) == len(operands) - 1:
+        return None
+    with replacing(node):
+        narrow = [
+            close([region.outputs[i] for i in results], [region.inputs[i] for i in kept])
+            for region in regions
+        ]
+        new = build_node(
+            node.op,
+            [operands[0], *(operands[1 + index] for index in kept)],
+            regions=tuple(narrow),
+            writes=node.writes,
+            name=node.name,
+        )
+    places = {old: Tensor(new, index) for index, old in enumerate(results)}
+    return [places.get(index, Tensor(node, index)) for index in everything]
 
 
 def _inputs_of(region: Graph, outputs: Collection[int]) -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from graphdl.graph.nodes import Node, Tensor
 from graphdl.graph.op import OpKind
-from graphdl.ops.control_flow import LOOPS
+from graphdl.ops.control_flow import WITH_BODIES
 from graphdl.ops.indexing import gather
 from graphdl.ops.movement import broadcast_in_dim, reshape
 from graphdl.typesystem.expression import Size, Symbol
@@ -71,7 +71,7 @@ def stored_base(tensor: Tensor, cut: Collection[tuple[int, int]]) -> Tensor:
         node = tensor.node
         if node.op is reshape or node.op.kind is OpKind.EFFECT:
             tensor = node.operands[0]
-        elif node.op.kind is OpKind.REGION and node.op not in LOOPS:
+        elif node.op.kind is OpKind.REGION and node.op not in WITH_BODIES:
             tensor = node.operands[tensor.index]
         else:
             break

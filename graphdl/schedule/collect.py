@@ -7,13 +7,13 @@ from collections.abc import Collection
 
 from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.op import OpKind
-from graphdl.ops.control_flow import LOOPS
+from graphdl.ops.control_flow import WITH_BODIES
 from graphdl.ops.leaves import constant
 from graphdl.ops.movement import reshape
 from graphdl.schedule.costs import is_pointwise
 from graphdl.schedule.drafts import Draft
 from graphdl.schedule.fusion_state import FusionState
-from graphdl.schedule.groups import Group, GroupKind, Refusal, RefusalReason, Schedule
+from graphdl.schedule.groups import Group, Refusal, RefusalReason, Schedule
 
 
 def is_literal(tensor: Tensor) -> bool:
@@ -53,10 +53,10 @@ class _Collector:
     def group(self, draft: Draft) -> Group | None:
         """The finished group; None when nothing of it is stored."""
         nodes = self.marks.nodes
-        if draft.kind in (GroupKind.HOST, GroupKind.LOOP):
+        if not draft.kind.is_kernel:
             node = nodes[draft.members[0]]
             inputs = tuple({operand.key: operand for operand in node.operands}.values())
-            results = node.results if draft.kind is GroupKind.LOOP else ()
+            results = node.results if draft.kind.has_bodies else ()
             places = tuple(() for _ in results)
             return Group(
                 draft.number, draft.kind, draft.domain, (node,), (node,), inputs, results, places
@@ -86,10 +86,12 @@ class _Collector:
             if number in inside:
                 continue
             inside.add(number)
-            for operand in self.marks.nodes[number].operands:
+            node = self.marks.nodes[number]
+            for position, operand in enumerate(node.operands):
                 below = self.marks.at(operand)
                 if self._is_read(below, draft.number):
-                    if not is_literal(operand):
+                    is_target = node.op.kind is OpKind.SCATTER and position == 0
+                    if is_target or not is_literal(operand):
                         inputs.setdefault(operand.key, operand)
                 else:
                     stack.append(below)
@@ -151,7 +153,7 @@ def memory_of(
         if node.op is reshape:
             tensor = node.operands[0]
             continue
-        if node.op.kind not in (OpKind.EFFECT, OpKind.REGION) or node.op in LOOPS:
+        if node.op.kind not in (OpKind.EFFECT, OpKind.REGION) or node.op in WITH_BODIES:
             break
         for operand in node.operands:
             waits.extend(memory_of(operand, cut, makers))

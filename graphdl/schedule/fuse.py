@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from graphdl.graph.nodes import Graph, Node
 from graphdl.graph.op import OpKind
-from graphdl.ops.control_flow import LOOPS
+from graphdl.ops.control_flow import WITH_BODIES, scan
 from graphdl.ops.leaves import size as size_op
 from graphdl.ops.random import random_bits
 from graphdl.schedule.boundary import pull, store
@@ -237,8 +237,8 @@ class _Walk:
     def _region(self, number: int, node: Node) -> None:
         if node.op.has_effect:
             self._apart(number, node, GroupKind.HOST)
-        elif node.op in LOOPS:
-            self._apart(number, node, GroupKind.LOOP)
+        elif node.op in WITH_BODIES:
+            self._apart(number, node, GroupKind.LOOP if node.op is scan else GroupKind.BRANCH)
         else:
             self._barrier(number, node)
 

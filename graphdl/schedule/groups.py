@@ -23,6 +23,17 @@ class GroupKind(Enum):
     SCATTER = "scatter"
     HOST = "host"  # print, check
     LOOP = "loop"  # a body of its own, compiled once
+    BRANCH = "branch"  # several bodies, of which one runs
+
+    @property
+    def has_bodies(self) -> bool:
+        """Whether the group is regions rather than a kernel."""
+        return self in (GroupKind.LOOP, GroupKind.BRANCH)
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether the group is one kernel."""
+        return self is not GroupKind.HOST and not self.has_bodies
 
 
 class RefusalReason(Enum):

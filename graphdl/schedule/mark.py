@@ -114,7 +114,7 @@ def _want_operands(marks: Marks, node: Node) -> None:
         case OpKind.GATHER:
             _mark_repeated(marks, node.operands[0])
         case OpKind.MOVEMENT if _repeats(node):
-            if node.op is windows and node.operands[0].node.op is pad:
+            if node.op is windows and stored_base(node.operands[0], marks.cut).node.op is pad:
                 _want(marks, node.operands[0])  # else every element is tested once per window
             _mark_repeated(marks, node.operands[0])
 

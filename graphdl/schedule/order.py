@@ -41,7 +41,7 @@ class CopyReason(Enum):
     SHARED = "one value has several places"
     CHECKS = "a check or print that may fail runs later"
     SCATTER = "the operand of a scatter is still needed"
-    LOOP = "a loop's carry changes while the loop may still read the variable"
+    BODY = "a loop or branch writes it while it may still read the variable"
     CARRY = "a loop starts from it"
 
 
@@ -70,8 +70,8 @@ def storage_of(tensor: Tensor) -> Any:
 
 
 def has_effects(group: Group) -> bool:
-    """Whether the group prints or checks, in a loop's body perhaps."""
-    if group.kind is GroupKind.LOOP:
+    """Whether the group prints or checks, in a body perhaps."""
+    if group.kind.has_bodies:
         return any(map(_region_has_effects, group.nodes[0].regions))
     return group.kind is GroupKind.HOST
 
@@ -171,8 +171,8 @@ class _Orderer:
         if id(storage) in moved:
             return CopyReason.OLD_VALUE_MOVES
         group = self.groups[maker]
-        if group.kind is GroupKind.LOOP:
-            return CopyReason.LOOP
+        if group.kind.has_bodies:
+            return CopyReason.BODY
         if group.kind is GroupKind.SCATTER and not self._scatters_into(group, storage):
             return CopyReason.SCATTER
         draft = self.drafts[maker]

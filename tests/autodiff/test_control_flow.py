@@ -148,3 +148,42 @@ def test_gradients_reach_a_dropout_mask_that_is_drawn_in_the_loop() -> None:
     value, gradient = gd.function([x], [ys, gd.grad(gd.sum(ys), x)])(np.ones((64, 8)))
     assert np.array_equal(value, gradient)
     assert 0.3 < value.mean() < 0.7
+
+
+def test_branches_to_the_second_order() -> None:
+    x = gd.placeholder("x", (SIZE,), dtype="float64")
+    w = gd.placeholder("w", (SIZE, SIZE), dtype="float64")
+    index = gd.placeholder("index", (), dtype="int32")
+    branches: list[Any] = [
+        lambda t: (gd.sin(t @ w), 1.0),
+        lambda t: (t, gd.sum(t**2)),
+        lambda t: (gd.exp(t), gd.sum(w) * t[0]),
+    ]
+
+    def derivatives(result: tuple[Tensor, Any]) -> list[Tensor]:
+        cost = gd.sum(result[0]) * result[1]
+        first = gd.grad(cost, [x, w], disconnected="zero")
+        return [cost, *first, gd.grad(gd.sum(first[0] ** 2), x)]
+
+    chosen = gd.function([x, w, index], derivatives(gd.switch(index, branches, x * 2.0)))
+    data = {x: RNG.standard_normal(SIZE), w: RNG.standard_normal((SIZE, SIZE))}
+    for number, branch in enumerate(branches):
+        plain = [each.eval(data) for each in derivatives(branch(x * 2.0))]
+        found = chosen(data[x], data[w], np.int32(number))
+        for one, other in zip(found, plain, strict=True):
+            assert_close(one, other, rtol=1e-11, atol=1e-11)
+
+
+def test_a_branch_inside_a_loop() -> None:
+    x = gd.placeholder("x", (6,), dtype="float64")
+    last, _ = gd.scan(
+        lambda c, v: (gd.cond(v > 0.0, lambda: c * v, lambda: gd.sin(c) + v), None),
+        gd.ones((), "float64"), x,
+    )  # fmt: skip
+    plain = gd.ones((), "float64")
+    for step in range(6):
+        v = x[step]
+        plain = gd.where(v > 0.0, plain * v, gd.sin(plain) + v)
+    data = RNG.standard_normal(6)
+    found, wanted = gd.function([x], [gd.grad(last, x), gd.grad(plain, x)])(data)
+    assert_close(found, wanted, rtol=1e-11, atol=1e-11)

@@ -22,12 +22,13 @@ def _x(name: str = "x") -> Tensor:
 def test_structures_and_data() -> None:
     x, y = _x(), _x("y")
     outputs = {"a": x * y, "b": [gd.sum(x), gd.exp(y)]}
-    moved = gd.jvp(outputs, {"x": x, "y": (y,)}, {"x": [1.0, 2.0], "y": (None,)}, disconnected="none")
+    wrt, tangents = {"x": x, "y": (y,)}, {"x": np.array([1.0, 2.0]), "y": (None,)}
+    moved = gd.jvp(outputs, wrt, tangents, disconnected="none")
     assert moved["b"][1] is None
     feed = {x: DATA, y: np.array([3.0, 4.0])}
     assert value_of(moved["a"], feed).tolist() == [3, 8]
     assert value_of(moved["b"][0], feed) == 3
-    zero = gd.jvp(outputs, {"x": x, "y": y}, {"x": [1.0, 2.0], "y": None}, disconnected="zero")
+    zero = gd.jvp(outputs, wrt, tangents, disconnected="zero")
     assert value_of(zero["b"][1], feed).tolist() == [0, 0]
 
 
@@ -77,6 +78,32 @@ def test_stable_at_awkward_points() -> None:
     loss = gd.log(gd.softmax(x))
     slope = value_of(gd.jvp(loss, x, np.array([1.0, 0.0])), {x: np.array([0.0, 2000.0])})
     np.testing.assert_allclose(slope, [1, 0])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_through_a_scan(reverse: bool) -> None:
+    xs = gd.placeholder("xs", ("steps", 2), "float64")
+    w, start = _x("w"), _x("start")
+
+    def step(carry: Any, x: Tensor) -> Any:
+        h, count, still = carry
+        new = gd.tanh(h * w + x)
+        return (new, count + 1, still), (new * x, count)
+
+    carry = (start, gd.zeros((), dtype="int64"), gd.ones((2,), dtype="float64"))
+    last, (products, _) = gd.scan(step, carry, xs, reverse=reverse)
+    feed = {xs: np.linspace(-1, 1, 6).reshape(3, 2), w: DATA, start: np.array([0.1, 0.2])}
+    outputs, wrt = [last[0], products], [xs, w, start]
+    gd.gradient_check(outputs, wrt, feed, order=2)
+    moved = gd.jvp(outputs, wrt, wrt)
+    verify(Graph(tuple(feed), tuple(moved)))
+    assert "scan" in [node.op.name for node in topological_order(moved)]
+    only_w = gd.jvp(last[0], w, np.ones(2))
+    (slope,) = [gd.grad(gd.sum(last[0]), w)]
+    np.testing.assert_allclose(value_of(only_w, feed), value_of(slope, feed), rtol=1e-10)
+    compiled = gd.function(list(feed), moved)(*feed.values())
+    for one, other in zip(compiled, moved, strict=True):
+        np.testing.assert_allclose(one, value_of(other, feed), rtol=1e-10)
 
 
 def test_stop_gradient_and_integers() -> None:

@@ -137,6 +137,73 @@ def test_a_gradient_computed_again_sees_the_draws_of_the_forward_pass() -> None:
     assert not (kept[0] == 0).tolist() == (kept[1] == 0).tolist() == (kept[2] == 0).tolist()
 
 
+@pytest.mark.parametrize("in_axes", [(0, None), (None, 0), (0, 0)])
+def test_a_gradient_of_a_scan(in_axes: Any) -> None:
+    xs_type, h_type = ((5, 2), (2,))
+    w = gd.variable(np.array([0.5, -0.3]), dtype="float64")
+
+    def slopes(xs: Tensor, h: Tensor) -> Any:
+        def step(carry: Any, x: Tensor) -> Any:
+            h, total, n = carry
+            new = gd.tanh(h * w + x)
+            return (new, total + gd.sum(new), n + 1), new * gd.astype(n, "float64")
+
+        start = (h, gd.zeros((), dtype="float64"), gd.zeros((), dtype="int64"))
+        (_, total, _), ys = gd.scan(step, start, xs)
+        return [ys, *gd.grad(total * gd.sum(ys), [xs, h, w])]
+
+    generator = np.random.default_rng(0)
+    data = [
+        generator.normal(size=shape if axis is None else (3, *shape))
+        for shape, axis in zip((xs_type, h_type), in_axes, strict=True)
+    ]
+    inputs = [gd.placeholder(f"x{i}", array.shape, "float64") for i, array in enumerate(data)]
+    found = gd.vmap(slopes, in_axes)(*inputs)
+    verify(Graph(tuple(inputs), tuple(found)))
+    single = [gd.placeholder("xs", xs_type, "float64"), gd.placeholder("h", h_type, "float64")]
+    alone = slopes(*single)
+    feed = dict(zip(inputs, data, strict=True))
+    for number in range(3):
+        given = [a if axis is None else a[number] for a, axis in zip(data, in_axes, strict=True)]
+        one = dict(zip(single, given, strict=True))
+        for whole, part in zip(found, alone, strict=True):
+            wanted = value_of(part, one)
+            np.testing.assert_allclose(value_of(whole, feed)[number], wanted, rtol=1e-11)
+
+
+@pytest.mark.parametrize("index_axis", [None, 0])
+def test_a_switch(index_axis: int | None) -> None:
+    x = gd.placeholder("x", (3, 4), "float64")
+    numbers = np.array([2, -1, 1]) if index_axis == 0 else np.array(1)
+    index = gd.placeholder("index", numbers.shape, "int64")
+    w = gd.variable(np.array([1.0, 2.0, 3.0, 4.0]), dtype="float64")
+
+    def chosen(row: Tensor, number: Tensor) -> list[Tensor]:
+        branches = [lambda t: t * w, lambda t: gd.exp(t), lambda t: gd.zeros_like(t) + w]
+        y = gd.switch(number, branches, row)
+        return [y, *gd.grad(gd.sum(y * y), [row, w]), gd.jvp(y, row, row)]
+
+    found = gd.vmap(chosen, (0, index_axis))(x, index)
+    verify(Graph((x, index), tuple(found)))
+    row, number = gd.placeholder("row", (4,), "float64"), gd.placeholder("number", (), "int64")
+    alone = chosen(row, number)
+    for place in range(3):
+        feed = {row: X[place], number: numbers[place] if index_axis == 0 else numbers}
+        for whole, part in zip(found, alone, strict=True):
+            values = value_of(whole, {x: X, index: numbers})
+            np.testing.assert_allclose(values[place], value_of(part, feed), rtol=1e-12)
+
+
+def test_draws_inside_a_scan() -> None:
+    x = _x()
+
+    def noisy(row: Tensor) -> Tensor:
+        return gd.scan(lambda c, v: (c, gd.random.uniform((), dtype="float64") + v), (), row)[1]
+
+    drawn = value_of(gd.vmap(noisy)(x), {x: np.zeros((3, 4))})
+    assert len(np.unique(drawn)) == 12
+
+
 def test_keys() -> None:
     x = gd.placeholder("keys", ("n", 2), "uint32")
     words = np.array([[1, 2], [7, 0]], np.uint32)
@@ -182,5 +249,5 @@ def test_wrong_results_are_told() -> None:
         gd.vmap(lambda row: row, out_axes=None)(x)
     with pytest.raises(gd.UserError, match="out_axes"):
         gd.vmap(lambda row: row, out_axes=2)(x)
-    with pytest.raises(gd.ArgumentError, match="out_axes=.* does not fit"):
+    with pytest.raises(gd.ArgumentError, match=r"out_axes=.* does not fit"):
         gd.vmap(lambda row: row, out_axes=(0, 0))(x)

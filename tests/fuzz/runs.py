@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import Any
 
@@ -172,6 +172,13 @@ class Native:
 
     def __str__(self) -> str:
         return f'numerics="{self.compilation.numerics}" on {self.target}'
+
+
+def own_target(target: CpuTarget, number: int) -> CpuTarget:
+    """The target under another key, so that code made under a patch and code made without one are
+    never taken for each other."""
+    features = target.features
+    return replace(target, features=(*features[number:], *features[:number]))
 
 
 def _refuse(*arguments: object) -> None:

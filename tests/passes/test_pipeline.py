@@ -115,7 +115,9 @@ def test_records_say_what_happened() -> None:
     graph = training_graph(2)
     new, records = optimize(graph, "fast", training=True)
     names = [record.name for record in records]
-    assert names[:3] == ["fold_training", "eliminate_dead_code", "inline_regions"]
+    assert names[:4] == [
+        "fold_training", "merge_loops", "eliminate_dead_code", "inline_regions",
+    ]  # fmt: skip
     assert records[0].nodes_before == len(graph.nodes())
     assert records[-1].nodes_after == len(new.nodes())
     for earlier, later in itertools.pairwise(records):

@@ -9,7 +9,7 @@ becomes tasks, each some rows by a group of columns:
         allocate thread tile, panels, strip
         serial block                              -- of depth, ascending
             call pack(b -> panels)                -- where that pays; else b is read in place
-            serial strip                          -- of rows, one register tile high
+            serial strip                          -- of rows, some register tiles high
                 call strip(a, panels -> tile)     -- replaces in the first block, adds in later ones
                 if this is the last block
                     serial row, column; vector lane
@@ -29,10 +29,11 @@ from graphdl.backends.cpu.contraction_form import Contraction, Operand, recogniz
 from graphdl.backends.cpu.contraction_packers import (
     packer_name,
     panel_columns,
-    strip_lanes,
+    square_lanes,
     strip_pitch,
 )
 from graphdl.backends.cpu.contraction_panel import (
+    dots_name,
     shared_text,
     strip_functions,
     strip_name,
@@ -96,6 +97,8 @@ from graphdl.typesystem.expression import (
     product,
 )
 
+STRIP_TILES = 4
+"""Register tiles of rows between two runs of the epilogue."""
 DIRECT_ROWS = 24
 """With at most this many rows in all, packing costs more than it saves."""
 DIRECT_DEPTH = 32
@@ -154,8 +157,9 @@ class _Recipe:
         self.lanes = target.lanes(self.dtype.bits)
         self.width = panel_columns(self.dtype, target)
         self.depth = depth_count(form)
-        self.strip = minimum(target.block_rows, ROWS - STRIP)
-        self.called = set(strip_functions(*self.key))
+        self.strip_rows = STRIP_TILES * target.block_rows
+        self.strip = minimum(self.strip_rows, ROWS - STRIP)
+        self.called: set[str] = set()
 
     def tile(self) -> TiledKernel:
         """The task loop around this contraction's body."""
@@ -243,16 +247,36 @@ class _Recipe:
         is_plain = self.form.rhs.is_plain and len(self.form.depth) == 1
         if is_plain and self._right_strides()[0] == 1:
             return self._sum_rows(work)
-        pitch = rounded_up(_STEPS, self.lanes)
-        panels = self._panels()
         if is_plain and self._right_strides()[1] == 1:
-            fill = self._pack_columns(panels, pitch)
-        else:
-            block = (_STEP, _STEPS)
-            fill = compute_panels(self.form, panels.name, self.width, pitch, block, self.lanes)
+            return self._sum_columns(work)
+        panels, pitch = self._panels(), rounded_up(_STEPS, self.lanes)
+        block = (_STEP, _STEPS)
+        fill = compute_panels(self.form, panels.name, self.width, pitch, block, self.lanes)
+        return self._from_panels(panels, pitch, fill, work)
+
+    def _from_panels(self, panels: Buffer, pitch: Size, fill: Body, work: _Sum) -> Body:
         right = _Source(panels.name, 0, self.width, pitch)
         products = (self._product(work, right, self._tile_row(work)),)
         return (Allocate(panels), *self._blocks(0, fill, products, work))
+
+    def _sum_columns(self, work: _Sum) -> Body:
+        """The right operand has contiguous columns: pack them, or, for a single row, take one dot
+        product after the other."""
+        across, _ = self._right_strides()
+        panels, pitch = self._panels(), rounded_up(_STEPS, self.lanes)
+        views = (
+            (work.left.buffer, work.left.first),
+            (self.form.rhs.buffer, self._place(self.form.rhs)),
+            (work.output.buffer, work.output.first),
+        )
+        sizes = (COLUMNS, self.depth, work.left.depth_stride, across)
+        alone: Body = (self._call(dots_name(*self.key), sizes, views),)
+        if work.tile is not None:
+            alone = (*alone, *self._strips(self._epilogue(work.tile, 0)))
+        if row_count(self.form) == 1:
+            return alone
+        packed = self._from_panels(panels, pitch, self._pack_columns(panels, pitch), work)
+        return (If((Comparison(row_count(self.form), "==", 1),), alone, packed),)
 
     def _sum_rows(self, work: _Sum) -> Body:
         """The right operand has contiguous rows: read them in place, or pack them."""
@@ -321,7 +345,7 @@ class _Recipe:
         return (*body, *self._strips(self._epilogue(work.tile, STRIP)))
 
     def _strips(self, body: Body) -> Body:
-        return (Loop(STRIP, 0, ROWS, self.target.block_rows, LoopKind.SERIAL, body),)
+        return (Loop(STRIP, 0, ROWS, self.strip_rows, LoopKind.SERIAL, body),)
 
     def _tile_row(self, work: _Sum) -> Size:
         """Where a strip starts in the output; with one block of depth, all strips use the same rows
@@ -347,6 +371,7 @@ class _Recipe:
             (output.buffer, output.first + output.row_stride * row),
             ("strip", 0),
         )
+        self.called.update(strip_functions(*self.key))
         return self._call(strip_name(*self.key), sizes, views)
 
     def _pack_columns(self, panels: Buffer, pitch: Size) -> Body:
@@ -376,7 +401,7 @@ class _Recipe:
 
     def _strip_buffer(self, depth: Size) -> Buffer:
         """Room for one packed strip, of a whole number of squares."""
-        steps = rounded_up(depth, strip_lanes(self.dtype, self.target))
+        steps = rounded_up(depth, square_lanes(self.dtype, self.target))
         shape = (steps, strip_pitch(self.dtype, self.target))
         return Buffer("strip", self.dtype, shape, Space.THREAD)
 

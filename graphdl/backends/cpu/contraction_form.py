@@ -223,18 +223,22 @@ def _axis(loop: Loop) -> Axis:
 def _contiguous_axis(
     nest: Nest, epilogue: Sequence[Statement], candidates: Sequence[Loop]
 ) -> Loop | None:
-    """The axis that the most accesses of the epilogue run along, in favour of the right operand."""
+    """The axis that the most accesses of the epilogue run along, in favour of the right operand.
+
+    None where they all run along an axis of both operands: lanes belong there (depthwise sums).
+    """
     buffers = nest.buffers()
-    best: Loop | None = None
-    most = -1
-    for loop in candidates:
+
+    def score(loop: Loop) -> int:
         strides = [
             stride(buffers[each.buffer], each.index, loop.symbol) for each in accesses(epilogue)
         ]
-        score = sum(step == 1 for step in strides)
-        if score > most:
-            best, most = loop, score
-    return best
+        return sum(step == 1 for step in strides)
+
+    best = max(candidates, key=score, default=None)
+    if best is None or score(best) or not any(map(score, nest.loops)):
+        return best
+    return None
 
 
 # Operands -----------------------------------------------------------------------------------------

@@ -43,12 +43,13 @@ def strip_packer_name(dtype: DType, is_transposed: bool) -> str:
 
 def strip_pitch(dtype: DType, target: CpuTarget) -> int:
     """Elements from one step of depth to the next in a packed strip of rows."""
-    lanes = strip_lanes(dtype, target)
+    lanes = square_lanes(dtype, target)
     return (target.block_rows + lanes - 1) // lanes * lanes
 
 
-def strip_lanes(dtype: DType, target: CpuTarget) -> int:
-    """Lanes of the squares that a strip is packed in: no wider than the strip."""
+def square_lanes(dtype: DType, target: CpuTarget) -> int:
+    """Lanes of the squares that are transposed in registers. Wider ones are a little faster, but
+    take LLVM three times as long."""
     return min(target.lanes(dtype.bits), 8)
 
 
@@ -84,8 +85,8 @@ def column_packer(dtype: DType, target: CpuTarget) -> Kernel:
     """pack(source, panel, columns, depth, source_column): columns of `depth` contiguous elements to
     the rows of one panel, in squares that are transposed in registers. Panel rows up to the next
     whole square are written; columns behind the last one hold copies of it."""
-    lanes, vectors = target.lanes(dtype.bits), target.block_vectors
-    width, source_column = lanes * vectors, Symbol("source_column")
+    lanes, width = square_lanes(dtype, target), panel_columns(dtype, target)
+    source_column = Symbol("source_column")
     square = Buffer("square", dtype, (lanes, lanes), Space.REGISTER)
     left, column = _LEFT, Symbol("column")
     source = minimum(left + column, _COLUMNS - 1) * source_column + _STEP + _LANE
@@ -105,7 +106,7 @@ def strip_transposer(dtype: DType, target: CpuTarget) -> Kernel:
     """pack(source, strip, rows, depth, source_row): up to one register tile of rows, each of
     `depth` contiguous elements, so that the elements of one step stand together. Rows behind the
     last one hold copies of it; steps up to the next whole square are written."""
-    lanes, pitch = strip_lanes(dtype, target), strip_pitch(dtype, target)
+    lanes, pitch = square_lanes(dtype, target), strip_pitch(dtype, target)
     square = Buffer("square", dtype, (lanes, lanes), Space.REGISTER)
     top, row, source_row = Symbol("top"), Symbol("row"), Symbol("source_row")
     source = minimum(top + row, _ROWS - 1) * source_row + _STEP + _LANE
@@ -124,7 +125,7 @@ def strip_transposer(dtype: DType, target: CpuTarget) -> Kernel:
 def strip_copier(dtype: DType, target: CpuTarget) -> Kernel:
     """pack(source, strip, rows, depth, source_step): the same for rows that are contiguous at every
     step of depth."""
-    lanes, pitch = strip_lanes(dtype, target), strip_pitch(dtype, target)
+    lanes, pitch = square_lanes(dtype, target), strip_pitch(dtype, target)
     source_step = Symbol("source_step")
     body: Body = ()
     for top in range(0, pitch, lanes):

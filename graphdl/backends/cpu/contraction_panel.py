@@ -12,6 +12,7 @@ tiles of half the height, and so on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 from graphdl.backends.cpu.contraction_packers import (
@@ -19,6 +20,7 @@ from graphdl.backends.cpu.contraction_packers import (
     flat_view,
     panel_columns,
     row_packer,
+    square_lanes,
     strip_copier,
     strip_packer_name,
     strip_pitch,
@@ -32,6 +34,7 @@ from graphdl.kernel.nodes import (
     Binary,
     Buffer,
     CallFunction,
+    Constant,
     Fma,
     If,
     Kernel,
@@ -50,9 +53,11 @@ from graphdl.typesystem.expression import Comparison, Size, Symbol, minimum
 
 Body = tuple[Statement, ...]
 
+DOTS_SQUARES = 2
+"""Squares whose sums run side by side, to hide the latency of an addition."""
 ROW_VECTORS = 12
 """Vectors of columns of a single row."""
-PACKED_PANELS = 2
+PACKED_PANELS = 4
 """Rows that meet more panels than this are packed first."""
 
 _ROWS, _COLUMNS, _DEPTH = Symbol("rows"), Symbol("columns"), Symbol("depth")
@@ -89,6 +94,7 @@ def shared_kernels(dtype: DType, target: CpuTarget, numerics: str) -> Mapping[st
         strip_copier(dtype, target),
         row_packer(dtype, target),
         column_packer(dtype, target),
+        dots_kernel(dtype, target, numerics),
     ]
     return {kernel.name: kernel for kernel in kernels}
 
@@ -111,45 +117,64 @@ def strip_functions(dtype: DType, target: CpuTarget, numerics: str) -> tuple[str
 
 def strip_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
     """strip(a, b, c, packed, rows, columns, depth, a_row, a_depth, b_row, b_column, c_row,
-    accumulate): one register tile of rows times any number of panels, `b_column` elements apart per
-    column. Rows that meet several panels are packed first, if they are contiguous in one direction.
+    accumulate): some rows times any number of panels, `b_column` elements apart per column. Rows
+    that meet several panels, and are contiguous in one direction, are packed first, one register
+    tile after the other.
     """
-    width = panel_columns(dtype, target)
     several = (
-        Comparison(PACKED_PANELS * width, "<", _COLUMNS),
+        Comparison(PACKED_PANELS * panel_columns(dtype, target), "<", _COLUMNS),
         Comparison((_A_ROW - 1) * (_A_DEPTH - 1), "==", 0),
     )
-
-    def pack(is_transposed: bool) -> Statement:
-        stride = _A_ROW if is_transposed else _A_DEPTH
-        name = strip_packer_name(dtype, is_transposed)
-        return CallFunction(name, (_ROWS, _DEPTH, stride), (("a", 0), ("packed", 0)))
-
-    packed = (
-        If((Comparison(_A_DEPTH, "==", 1),), (pack(True),), (pack(False),)),
-        _panel_calls(dtype, target, numerics, "packed", 1, strip_pitch(dtype, target)),
-    )
-    in_place = (_panel_calls(dtype, target, numerics, "a", _A_ROW, _A_DEPTH),)
-    sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _B_COLUMN, _C_ROW, _ACCUMULATE)
-    buffers = (*_operands(dtype), flat_view("packed", dtype, Access.WRITE))
     single = (Comparison(_ROWS, "==", 1), Comparison(_B_COLUMN, "==", 1))
     row_sizes = (_COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
     row = CallFunction(row_name(dtype, target, numerics), row_sizes, (("a", 0), ("b", 0), ("c", 0)))
-    body = (If(single, (row,), (If(several, packed, in_place),)),)
+    in_place = _PanelCalls(dtype, target, numerics, "a", _A_ROW, _A_DEPTH).over_rows(_ROWS, 0)
+    otherwise = If(several, _packed_tiles(dtype, target, numerics), in_place)
+    sizes = (_ROWS, _COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _B_COLUMN, _C_ROW, _ACCUMULATE)
+    buffers = (*_operands(dtype), flat_view("packed", dtype, Access.WRITE))
+    body = (If(single, (row,), (otherwise,)),)
     return Kernel(strip_name(dtype, target, numerics), sizes, buffers, body)
 
 
-def _panel_calls(
-    dtype: DType, target: CpuTarget, numerics: str, left: str, a_row: Size, a_depth: Size
-) -> Statement:
-    width = panel_columns(dtype, target)
-    sizes = (
-        *(_ROWS, minimum(width, _COLUMNS - _LEFT), _DEPTH),
-        *(a_row, a_depth, _B_ROW, _C_ROW, _ACCUMULATE),
-    )
-    views = ((left, 0), ("b", _LEFT * _B_COLUMN), ("c", _LEFT))
-    call = CallFunction(panel_name(dtype, target, numerics), sizes, views)
-    return Loop(_LEFT, 0, _COLUMNS, width, LoopKind.SERIAL, (call,))
+def _packed_tiles(dtype: DType, target: CpuTarget, numerics: str) -> Body:
+    """For each register tile of rows: pack it, then run it over all panels."""
+    top = Symbol("top")
+    rows = minimum(target.block_rows, _ROWS - top)
+
+    def pack(is_transposed: bool) -> Statement:
+        stride = _A_ROW if is_transposed else _A_DEPTH
+        views = (("a", top * _A_ROW), ("packed", 0))
+        name = strip_packer_name(dtype, is_transposed)
+        return CallFunction(name, (rows, _DEPTH, stride), views)
+
+    pitch = strip_pitch(dtype, target)
+    calls = _PanelCalls(dtype, target, numerics, "packed", 1, pitch).over_rows(rows, top)
+    choice = If((Comparison(_A_DEPTH, "==", 1),), (pack(True),), (pack(False),))
+    return (Loop(top, 0, _ROWS, target.block_rows, LoopKind.SERIAL, (choice, *calls)),)
+
+
+@dataclass(frozen=True, slots=True)
+class _PanelCalls:
+    """Calls of the panel product with a left operand of these strides."""
+
+    dtype: DType
+    target: CpuTarget
+    numerics: str
+    left: str
+    a_row: Size
+    a_depth: Size
+
+    def over_rows(self, rows: Size, first: Size) -> Body:
+        """Every panel times `rows` rows, whose output starts in row `first`."""
+        width = panel_columns(self.dtype, self.target)
+        sizes = (
+            *(rows, minimum(width, _COLUMNS - _LEFT), _DEPTH),
+            *(self.a_row, self.a_depth, _B_ROW, _C_ROW, _ACCUMULATE),
+        )
+        views = ((self.left, 0), ("b", _LEFT * _B_COLUMN), ("c", first * _C_ROW + _LEFT))
+        name = panel_name(self.dtype, self.target, self.numerics)
+        call = CallFunction(name, sizes, views)
+        return (Loop(_LEFT, 0, _COLUMNS, width, LoopKind.SERIAL, (call,)),)
 
 
 # The panel product --------------------------------------------------------------------------------
@@ -242,17 +267,13 @@ class _Tile:
         def add(start: int, mask: tuple[Comparison, ...]) -> Statement:
             place = (_ROW, start + _LANE)
             factor = Load(strip.name, (start + _LANE,), self.dtype)
-            return Store(sums.name, place, self._sum(factor, Load(sums.name, place, self.dtype)))
+            total = Load(sums.name, place, self.dtype)
+            scalar = Variable("scalar", self.dtype)
+            return Store(sums.name, place, _multiply_add(self.fused, scalar, factor, total))
 
-        scalar = Load("a", ((first + _ROW) * _A_ROW + _STEP * _A_DEPTH,), self.dtype)
-        products = (Let("scalar", scalar), *self._vectors(add))
+        element = Load("a", ((first + _ROW) * _A_ROW + _STEP * _A_DEPTH,), self.dtype)
+        products = (Let("scalar", element), *self._vectors(add))
         return (*self._vectors(fetch), Loop(_ROW, 0, rows, 1, LoopKind.UNROLL, products))
-
-    def _sum(self, factor: Value, total: Value) -> Value:
-        scalar = Variable("scalar", self.dtype)
-        if self.fused:
-            return Fma(scalar, factor, total)
-        return Binary("add", total, Binary("multiply", scalar, factor))
 
     def _finish(self, rows: int, first: Size, sums: Buffer) -> Body:
         def store(start: int, mask: tuple[Comparison, ...]) -> Statement:
@@ -281,3 +302,96 @@ def row_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
     )
     sizes = (_COLUMNS, _DEPTH, _A_ROW, _A_DEPTH, _B_ROW, _C_ROW, _ACCUMULATE)
     return Kernel(row_name(dtype, target, numerics), sizes, _operands(dtype), body)
+
+
+# Dot products -------------------------------------------------------------------------------------
+
+
+def dots_name(dtype: DType, target: CpuTarget, numerics: str) -> str:
+    """The symbol of one row times contiguous columns."""
+    return panel_name(dtype, target, numerics).replace("panel", "dots")
+
+
+def dots_kernel(dtype: DType, target: CpuTarget, numerics: str) -> Kernel:
+    """dots(a, b, c, columns, depth, a_depth, b_column): c[columns] = one row times b, whose columns
+    are contiguous and `b_column` elements apart. Squares of b are transposed in registers, two at a
+    time, so that each sum still adds in ascending depth."""
+    fused = numerics != "exact" and dtype.is_floating
+    lanes = square_lanes(dtype, target)
+    dots = [_Dots(dtype, lanes, fused, part) for part in range(DOTS_SQUARES)]
+    whole = _DEPTH // lanes * lanes
+    columns = Loop(_ROW, 0, lanes, 1, LoopKind.UNROLL, tuple(each.fetch() for each in dots))
+    scalar = Load("a", ((_STEP + _ROW) * _A_DEPTH,), dtype)
+    steps: Body = (Let("scalar", scalar), *(each.add_column() for each in dots))
+    squares: Body = (
+        *(Allocate(each.square) for each in dots),
+        columns,
+        Loop(_ROW, 0, lanes, 1, LoopKind.UNROLL, steps),
+    )
+    last: Body = (
+        Let("scalar", Load("a", (_STEP * _A_DEPTH,), dtype)),
+        *(each.add_element() for each in dots),
+    )
+    body = (
+        *(Allocate(each.sums) for each in dots),
+        *(each.clear() for each in dots),
+        Loop(_STEP, 0, whole, lanes, LoopKind.SERIAL, squares),
+        Loop(_STEP, whole, _DEPTH, 1, LoopKind.SERIAL, last),
+        *(each.finish() for each in dots),
+    )
+    groups = Loop(_LEFT, 0, _COLUMNS, DOTS_SQUARES * lanes, LoopKind.SERIAL, body)
+    sizes = (_COLUMNS, _DEPTH, _A_DEPTH, _B_COLUMN)
+    return Kernel(dots_name(dtype, target, numerics), sizes, _operands(dtype), (groups,))
+
+
+class _Dots:
+    """The sums of one square's columns."""
+
+    def __init__(self, dtype: DType, lanes: int, fused: bool, part: int) -> None:
+        self.dtype, self.lanes, self.fused = dtype, lanes, fused
+        self.first = _LEFT + part * lanes
+        self.sums = Buffer(f"sums{part}", dtype, (lanes,), Space.REGISTER)
+        self.square = Buffer(f"square{part}", dtype, (lanes, lanes), Space.REGISTER)
+
+    def _in_lanes(self, statement: Statement) -> Statement:
+        return Loop(_LANE, 0, self.lanes, 1, LoopKind.VECTOR, (statement,))
+
+    def _add(self, factor: Value) -> Statement:
+        total = Load(self.sums.name, (_LANE,), self.dtype)
+        scalar = Variable("scalar", self.dtype)
+        return self._in_lanes(
+            Store(self.sums.name, (_LANE,), _multiply_add(self.fused, scalar, factor, total))
+        )
+
+    def clear(self) -> Statement:
+        """Start at zero."""
+        zero = Constant(0.0 if self.dtype.is_floating else 0, self.dtype)
+        return self._in_lanes(Store(self.sums.name, (_LANE,), zero))
+
+    def fetch(self) -> Statement:
+        """One column of the square; copies of the last one behind it."""
+        column = minimum(self.first + _ROW, _COLUMNS - 1)
+        value = Load("b", (column * _B_COLUMN + _STEP + _LANE,), self.dtype)
+        return self._in_lanes(Store(self.square.name, (_ROW, _LANE), value))
+
+    def add_column(self) -> Statement:
+        """One step of depth from the square."""
+        return self._add(Load(self.square.name, (_LANE, _ROW), self.dtype))
+
+    def add_element(self) -> Statement:
+        """One step of depth behind the last whole square."""
+        mask = (Comparison(self.first + _LANE, "<", _COLUMNS),)
+        place = (self.first + _LANE) * _B_COLUMN + _STEP
+        return self._add(Load("b", (place,), self.dtype, mask))
+
+    def finish(self) -> Statement:
+        """Write the sums."""
+        mask = (Comparison(self.first + _LANE, "<", _COLUMNS),)
+        value = Load(self.sums.name, (_LANE,), self.dtype)
+        return self._in_lanes(Store("c", (self.first + _LANE,), value, mask))
+
+
+def _multiply_add(fused: bool, scalar: Value, factor: Value, total: Value) -> Value:
+    if fused:
+        return Fma(scalar, factor, total)
+    return Binary("add", total, Binary("multiply", scalar, factor))

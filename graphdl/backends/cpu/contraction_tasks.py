@@ -34,7 +34,10 @@ SMALL_CHUNK_ROWS = 32
 STAGED_ROWS = 64
 """Rows of a left operand that must be computed first."""
 DIRECT_ELEMENTS = 128 * 1024
-"""A right operand of at most this many elements stays in cache without being packed."""
+"""A right operand of at most this many elements is read in place,"""
+TALL_ROWS = 160
+TALL_WEIGHT = 6
+"""or of this many times fewer, where it meets TALL_ROWS rows."""
 
 TASK = Symbol("task")
 ROW, COLUMN = Symbol("row_first"), Symbol("column_first")
@@ -66,9 +69,11 @@ def depth_count(form: Contraction) -> Size:
 
 
 def is_large(form: Contraction) -> Size:
-    """1 when the right operand does not stay in cache, else 0."""
+    """1 when packing the right operand pays: it does not stay in cache, or many rows read it."""
     elements = multiply(form.column.extent, depth_count(form))
-    return minimum(1, floor_divide(elements, DIRECT_ELEMENTS + 1))
+    is_tall = minimum(1, floor_divide(row_count(form), TALL_ROWS))
+    weighted = multiply(elements, 1 + is_tall * (TALL_WEIGHT - 1))
+    return minimum(1, floor_divide(weighted, DIRECT_ELEMENTS + 1))
 
 
 def most_columns(form: Contraction) -> int:

@@ -166,9 +166,9 @@ def _loop_replacements(program: Program) -> dict[Symbol, Size]:
 def _write_cost(program: Program, tiled: Mapping[str, TiledKernel], writer: SizeWriter) -> str:
     loops = _loop_replacements(program)
     times: dict[Size, int] = {}
-    for launch in _launches(program):
+    for launch, turns in _repeated(program.statements, 1):
         sizes = _launch_sizes(program, launch, tiled[launch.kernel])
-        cost = substitute(sizes.count * sizes.cost, loops)
+        cost = substitute(sizes.count * sizes.cost * turns, loops)
         times[cost] = times.get(cost, 0) + 1
     total = "0"
     constant = sum(cost * number for cost, number in times.items() if isinstance(cost, int))
@@ -177,6 +177,19 @@ def _write_cost(program: Program, tiled: Mapping[str, TiledKernel], writer: Size
             part = writer.add(f"mul i64 {writer.write(cost)}, {number}")
             total = writer.add(f"add i64 {total}, {part}")
     return writer.add(f"add i64 {total}, {constant}")
+
+
+def _repeated(statements: Iterable[Statement], turns: Size) -> Iterator[tuple[Launch, Size]]:
+    """Every launch, and how often it runs; of the bodies of a branch, each counts."""
+    for statement in statements:
+        match statement:
+            case Launch():
+                yield statement, turns
+            case Loop(_, count, body):
+                yield from _repeated(body, turns * count)
+            case Branch(_, bodies):
+                for body in bodies:
+                    yield from _repeated(body, turns)
 
 
 def _load_sizes(program: Program, writer: SizeWriter) -> None:

@@ -55,9 +55,12 @@ _UNWANTED = ("amx", "avx10", "evex512")
 
 
 def host_target() -> CpuTarget:
-    """The processor this process runs on, at its full vector width."""
+    """The processor this process runs on, at its full vector width. Raises TargetError for an x86
+    processor without fused multiply-add (those made before 2013)."""
     name, features = host_cpu()
     kept = tuple(sorted(f for f in features if not f.startswith(_UNWANTED)))
+    if "sse2" in kept and "fma" not in kept:
+        raise TargetError(f"{name} has no fused multiply-add", hint='use target="reference"')
     if "avx512vl" in kept and "avx512dq" in kept:
         return _with_width(name, kept, 512)
     return _with_width(name, kept, 256 if "avx2" in kept else 128)

@@ -36,7 +36,7 @@ def select(
     """
     if len(conditions) != len(choices) or not conditions:
         raise ArgumentError(
-            f"select: {len(choices)} choices for {len(conditions)} conditions, one for each is needed"
+            f"select: needs one choice for each condition, got {len(choices)} for {len(conditions)}"
         )
     names = tuple(f"choice {place}" for place in range(len(choices)))
     *parts, result = promote_operands("select", *choices, default, names=(*names, "default"))

@@ -1,4 +1,4 @@
-"""Loops as operations: one region, compiled once, whatever the number of steps."""
+"""Loops and branches as operations: regions, each compiled once, whatever the number of steps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 from graphdl.errors import ArgumentError, DTypeError, ShapeError, UserError
 from graphdl.graph.describe import describe
-from graphdl.graph.nodes import Tensor, build_node, take_serial, topological_order
+from graphdl.graph.nodes import StateWrite, Tensor, build_node, take_serial, topological_order
 from graphdl.graph.structure import leaves_of, map_leaves, restructure
 from graphdl.ops import control_flow as ops
-from graphdl.ops.arguments import as_tensor, broadcast, cast, operand_lines
+from graphdl.ops.arguments import Operand, as_tensor, broadcast, cast, operand_lines
 from graphdl.ops.functions.creation import arange
+from graphdl.ops.functions.elementwise import clip
 from graphdl.ops.functions.movement import concat, moveaxis, reshape, slice_axis, stack
 from graphdl.ops.region_tracing import Traced, close, inside_loop, make_parameters
-from graphdl.typesystem.dtype import int64
+from graphdl.typesystem.dtype import int32, int64
 from graphdl.typesystem.expression import Size, maximum
 from graphdl.typesystem.shape import as_size, canonical_axis
 from graphdl.typesystem.tensor_type import TensorType
@@ -85,6 +86,96 @@ def map(function: Callable[[Any], Any], xs: Any, *, axis: int = 0) -> Any:
     array([3., 7.], dtype=float32)
     """
     return scan(lambda carry, x: (carry, function(x)), (), xs, axis=axis)[1]
+
+
+def cond(
+    condition: Operand,
+    if_true: Callable[..., Any],
+    if_false: Callable[..., Any],
+    *operands: Any,
+) -> Any:
+    """`if_true(*operands)` where the 0-d bool `condition` holds, else `if_false(*operands)`.
+
+    Only the chosen branch runs. Both return tensors of the same types in the same structure; Python
+    numbers become what the other branch returns. Raises ArgumentError, ShapeError or DTypeError.
+
+    >>> x = gd.placeholder("x", ())
+    >>> gd.cond(x > 0.0, gd.sqrt, gd.zeros_like, x).eval({x: 4.0})
+    array(2., dtype=float32)
+    """
+    chosen = as_tensor(condition, "cond")
+    if not chosen.dtype.is_bool or chosen.ndim:
+        raise DTypeError("cond: needs a 0-d bool", details=operand_lines(condition=chosen))
+    return _choose("cond", cast(chosen, int32), (if_false, if_true), operands)
+
+
+def switch(index: Operand, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """`branches[index](*operands)`; the 0-d integer `index` is clamped to the range.
+
+    Branches and errors are as for `cond`.
+
+    >>> i = gd.placeholder("i", (), dtype="int32")
+    >>> gd.switch(i, [lambda: 1.0, lambda: 2.0, lambda: gd.exp(0.0)]).eval({i: 1})
+    array(2., dtype=float32)
+    """
+    number = as_tensor(index, "switch")
+    if not number.dtype.is_integer or number.ndim:
+        raise DTypeError("switch: needs a 0-d integer index", details=operand_lines(index=number))
+    if not branches:
+        raise ArgumentError("switch: there are no branches")
+    return _choose("switch", cast(clip(number, 0, len(branches) - 1), int32), branches, operands)
+
+
+def _choose(
+    op: str, number: Tensor, branches: Sequence[Callable[..., Any]], operands: tuple[Any, ...]
+) -> Any:
+    traced = []
+    for branch in branches:
+        first = take_serial()
+        traced.append(Traced(op, [], [], branch(*operands), first))
+    outline = _outline(traced[0].result)
+    for each in traced[1:]:
+        if _outline(each.result) != outline:
+            raise ArgumentError(
+                f"{op}: the branches return different structures",
+                details=(f"{outline}", f"{_outline(each.result)}"),
+            )
+    columns = [_of_one_type(op, leaves) for leaves in zip(*_leaves(traced), strict=True)]
+    outputs = [list(row) for row in zip(*columns, strict=True)] or [[] for _ in traced]
+    captures: dict[tuple[int, int], Tensor] = {}
+    writes: list[StateWrite] = []
+    for each, tensors in zip(traced, outputs, strict=True):
+        captures.update((tensor.key, tensor) for tensor in each.find_captures(tensors))
+        writes += each.hoisted_writes(tensors)
+    inside = list(captures.values())
+    regions = tuple(close(tensors, inside) for tensors in outputs)
+    node = build_node(ops.switch, [number, *inside], regions=regions, writes=tuple(writes))
+    return restructure(traced[0].result, node.results)
+
+
+def _leaves(traced: Sequence[Traced]) -> list[list[Any]]:
+    return [leaves_of(each.result) for each in traced]
+
+
+def _of_one_type(op: str, leaves: Sequence[Any]) -> list[Tensor]:
+    """The same leaf of each branch, as tensors of one type."""
+    wanted = next((leaf for leaf in leaves if isinstance(leaf, Tensor)), None)
+    if wanted is None:
+        wanted = as_tensor(leaves[0], op)
+    tensors = [
+        leaf
+        if isinstance(leaf, Tensor)
+        else broadcast(cast(as_tensor(leaf, op), wanted.dtype), wanted.shape)
+        for leaf in leaves
+    ]
+    for tensor in tensors:
+        if tensor.type != wanted.type:
+            kind: type[UserError] = ShapeError if tensor.shape != wanted.shape else DTypeError
+            raise kind(
+                f"{op}: one branch returns {wanted.type}, another {tensor.type}",
+                details=(describe(wanted), describe(tensor)),
+            )
+    return tensors
 
 
 @dataclass(frozen=True, slots=True)

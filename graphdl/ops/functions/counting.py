@@ -153,8 +153,8 @@ def histogram(
 ) -> tuple[Tensor, Tensor]:
     """(counts, edges) of numbers in bins: edge k <= x < edge k+1, the last bin with its end.
 
-    `bins` is a number of equal bins over `range`, or 1-d edges in ascending order. Counts are int64,
-    or sums of `weights` (of x's shape), or with `density` such that the integral is 1.
+    `bins` is a number of equal bins over `range`, or 1-d edges in ascending order. Counts are
+    int64, or sums of `weights` (of x's shape), or with `density` such that the integral is 1.
 
     >>> [part.eval().tolist() for part in gd.histogram([0.5, 1.5, 1.7, 2.0], [0.0, 1.0, 2.0])]
     [[1, 3], [0.0, 1.0, 2.0]]

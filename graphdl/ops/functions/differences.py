@@ -23,7 +23,7 @@ def diff(
     """Each element less the one before it along an axis, `n` times over.
 
     `prepend` and `append` are joined to x first; a 0-d one stands for one slice. Bools give whether
-    neighbours differ. Raises ArgumentError for a negative n and ShapeError for 0-d.
+    neighbours differ. An axis of a named size must have `n` elements. Raises ArgumentError for a negative n and ShapeError for 0-d.
 
     >>> gd.diff([1, 4, 9, 16]).eval().tolist()
     [3, 5, 7]
@@ -140,7 +140,8 @@ def _slope(x: Tensor, axis: int, spacing: Operand, edge_order: int) -> Tensor:
 
 def _extrapolated(secant: Tensor, inside: Tensor) -> Tensor:
     """The slope at the end of a parabola whose mean slope is `secant` and other end `inside`."""
-    return raw.subtract(multiply(secant, 2.0), inside)
+    result: Tensor = raw.subtract(multiply(secant, 2.0), inside)
+    return result
 
 
 def _gaps(x: Tensor, axis: int, spacing: Operand) -> Tensor:

@@ -20,8 +20,8 @@ LARGE = 2.0**28
 def acosh(x: Operand) -> Tensor:
     """The inverse hyperbolic cosine; NaN below 1. Integers count as float32.
 
-    >>> gd.acosh([1.0, 2.0]).eval()
-    array([0.       , 1.3169578], dtype=float32)
+    >>> gd.acosh([1.0, 2.0]).eval().round(5)
+    array([0.     , 1.31696], dtype=float32)
     """
     return with_slopes([as_floating(x, "acosh")], _acosh, _acosh_slope)
 
@@ -77,8 +77,8 @@ def _asinh_slope(x: Tensor) -> list[Tensor]:
 def atanh(x: Operand) -> Tensor:
     """The inverse hyperbolic tangent; infinite at -1 and 1, NaN outside. Integers count as float32.
 
-    >>> gd.atanh([0.0, 0.5]).eval()
-    array([0.       , 0.5493061], dtype=float32)
+    >>> gd.atanh([0.0, 0.5]).eval().round(5)
+    array([0.     , 0.54931], dtype=float32)
     """
     return with_slopes([as_floating(x, "atanh")], _atanh, _atanh_slope)
 
@@ -132,8 +132,8 @@ def _hypot_slopes(x: Tensor, y: Tensor) -> list[Tensor]:
 def logaddexp(x: Operand, y: Operand) -> Tensor:
     """log(exp(x) + exp(y)) without overflow; of two -inf it is -inf.
 
-    >>> gd.logaddexp(1000.0, [1000.0, 0.0]).eval()
-    array([1000.6931, 1000.    ], dtype=float32)
+    >>> gd.logaddexp(1000.0, [1000.0, 0.0]).eval().round(2)
+    array([1000.69, 1000.  ], dtype=float32)
     """
     return with_slopes(floating_operands("logaddexp", x, y), _logaddexp, _logaddexp_slopes)
 

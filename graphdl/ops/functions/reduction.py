@@ -171,12 +171,19 @@ def var(x: Operand, *, axis: Axis = None, correction: float = 0, keepdims: bool 
 
 
 def std(x: Operand, *, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
-    """Standard deviations over axes: square roots of `var`.
+    """Standard deviations over axes: square roots of `var`. The derivative is 0 where that is 0.
 
     >>> gd.std([[1.0, 2.0], [3.0, 4.0]], axis=1).eval().tolist()
     [0.5, 0.5]
     """
-    result: Tensor = raw.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    return root_of_sum(var(x, axis=axis, correction=correction, keepdims=keepdims))
+
+
+def root_of_sum(total: Tensor) -> Tensor:
+    """The square root of a sum of squares, with the derivative 0 where it is 0."""
+    zero, one = (filled(number, total.dtype, total.shape) for number in (0, 1))
+    is_zero = raw.equal(total, zero)
+    result: Tensor = raw.select(is_zero, zero, raw.sqrt(raw.select(is_zero, one, total)))
     return result
 
 

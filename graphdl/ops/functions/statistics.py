@@ -25,7 +25,7 @@ from graphdl.ops.functions.elementwise import clip, divide, where
 from graphdl.ops.functions.linalg import diagonal
 from graphdl.ops.functions.logic import isnan, logical_not
 from graphdl.ops.functions.movement import broadcast_to, concat, matrix_transpose, reshape
-from graphdl.ops.functions.reduction import Axis, count_nonzero, located_axis
+from graphdl.ops.functions.reduction import Axis, count_nonzero, located_axis, root_of_sum
 from graphdl.ops.functions.reduction import all as all_of
 from graphdl.ops.functions.reduction import max as max_of
 from graphdl.ops.functions.reduction import mean as mean_of
@@ -140,8 +140,7 @@ def nanstd(
     >>> gd.nanstd([1.0, float("nan"), 2.0]).eval().item()
     0.5
     """
-    result: Tensor = raw.sqrt(nanvar(x, axis=axis, correction=correction, keepdims=keepdims))
-    return result
+    return root_of_sum(nanvar(x, axis=axis, correction=correction, keepdims=keepdims))
 
 
 # Ranges and weights -------------------------------------------------------------------------------

@@ -212,6 +212,7 @@ KERNELS = {
 """,
 }
 SIZES = (
+    (1, 37, 21),
     (0, 3, 2),
     (3, 0, 2),
     (3, 2, 0),
@@ -234,7 +235,12 @@ def _compiled(name: str, target: CpuTarget, numerics: str) -> tuple[Kernel, Tile
 
 def _load(tiled: TiledKernel, target: CpuTarget) -> Library:
     texts = [each if isinstance(each, str) else generate(each, target) for each in tiled.functions]
-    return link([compile_object(module_text(texts, target), target, verify=True)], [tiled.symbol])
+    return link([_object(text, target) for text in texts], [tiled.symbol])
+
+
+@cache
+def _object(function: str, target: CpuTarget) -> bytes:
+    return compile_object(module_text([function], target), target, verify=True)
 
 
 def _inputs(kernel: Kernel, sizes: tuple[int, ...], seed: int = 0) -> list[Array]:
@@ -348,6 +354,33 @@ def test_the_vector_form_means_what_the_tiled_form_means(name: str) -> None:
         interpret(function, found, (*sizes, 1), shared_kernels(float32, target, "exact"))
         for left, right in zip(_expected(kernel, arrays, sizes), found, strict=True):
             np.testing.assert_array_equal(right, left)
+
+
+def test_the_shape_of_the_code() -> None:
+    """Packing where it pays, the shared product, the epilogue behind the last block of depth."""
+    _, tiled, _ = _compiled("epilogue", TARGETS[-1], "fast")
+    function = tiled.functions[0]
+    assert isinstance(function, Kernel)
+    lines = text(function).splitlines()
+    kept = [line[4:].split("(")[0].split("[")[0] for line in lines if "    let " not in line]
+    assert [line for line in kept if "allocate" not in line][7:] == [
+        "    serial block in 0:blocks",
+        "        if is_packed == 1",
+        "            call graphdl_pack_rows_float32",
+        "        serial strip in 0:row_count:24",
+        "            if is_packed == 1",
+        "                call graphdl_strip_float32_fused",
+        "            else",
+        "                call graphdl_strip_float32_fused",
+        "            if block+1 == blocks",
+        "                serial tile_row in 0:min",
+        "                    serial tile_column in 0:4*",
+        "                        vector lane in 0:4",
+        "                            b2",
+        "                    if 4*",
+        "                        vector lane in 0:4",
+        "                            b2",
+    ]
 
 
 def test_shared_functions_are_well_formed_and_round_trip() -> None:

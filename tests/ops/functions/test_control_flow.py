@@ -155,10 +155,11 @@ def test_prints_happen_in_the_order_of_the_steps(capsys: pytest.CaptureFixture[s
 
     x = gd.placeholder("x", (2,))
     last, _ = gd.scan(step, 0.0, x)
+    wanted = [("a", 0.0), ("b", 1.0), ("a", 1.0), ("b", 3.0)]
     for outputs, target in ((last, "reference"), (gd.grad(last * last, x), "cpu")):
         gd.function([x], [last, outputs], target=target)(np.array([1, 2], np.float32))
-        printed = capsys.readouterr().out.replace(" ", "").splitlines()
-        assert printed == ["a0.0", "b1.0", "a1.0", "b3.0"]
+        lines = capsys.readouterr().out.splitlines()
+        assert [(line[0], float(line[1:])) for line in lines] == wanted
 
 
 def test_a_check_in_a_loop_stops_before_anything_is_written() -> None:
@@ -226,3 +227,59 @@ def test_the_number_of_steps_does_not_change_the_program() -> None:
 
     short, long = build(16), build(256)
     assert len(short.stages["program"].splitlines()) == len(long.stages["program"].splitlines())
+
+
+# Branches -----------------------------------------------------------------------------------------
+
+
+def test_switch_runs_the_branch_of_the_index() -> None:
+    x = gd.placeholder("x", (3,))
+    index = gd.placeholder("index", (), dtype="int32")
+    weight = gd.variable(WEIGHT, name="weight")
+    branches = [
+        lambda t: {"a": t @ weight, "b": 1.0},
+        lambda t: {"a": t, "b": gd.sum(x)},
+        lambda t: {"a": gd.zeros(3), "b": gd.scan(lambda c, v: (c * v, None), 2.0, t)[0]},
+    ]
+    result = gd.switch(index, branches, x * 2.0)
+    data = RNG.standard_normal(3).astype(np.float32)
+    wanted = [(2 * data @ WEIGHT, 1.0), (2 * data, data.sum()), (np.zeros(3), 16 * data.prod())]
+    for number, chosen in ((0, 0), (1, 1), (2, 2), (7, 2), (-3, 0)):
+        found = run_all([x, index], [result["a"], result["b"]], data, np.array(number, np.int32))
+        assert_close(found[0], wanted[chosen][0])
+        assert_close(found[1], np.float32(wanted[chosen][1]))
+
+
+def test_only_the_chosen_branch_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    x = gd.placeholder("x", ())
+    result = gd.cond(x > 0.0, lambda: gd.print(x, "yes"), lambda: gd.print(-x, "no"))
+    for target in ("cpu", "reference"):
+        function = gd.function([x], result, target=target)
+        assert function(np.float32(2)) == 2
+        assert capsys.readouterr().out.startswith("yes")
+        assert function(np.float32(-3)) == 3
+        assert capsys.readouterr().out.startswith("no")
+
+
+def test_a_branch_inside_a_loop() -> None:
+    x = gd.placeholder("x", ("n",))
+    last, _ = gd.scan(lambda c, v: (gd.cond(v > 0.0, lambda: c + v, lambda: c * 2.0), None), 1.0, x)
+    (found,) = run_all([x], [last], np.array([1, -1, 2, -5], np.float32))
+    assert found == ((1 + 1) * 2 + 2) * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "build"),
+    [
+        (gd.DTypeError, "0-d bool", lambda x: gd.cond(x > 0.0, lambda: x, lambda: x)),
+        (gd.DTypeError, "0-d integer", lambda x: gd.switch(x, [lambda: x])),
+        (gd.ArgumentError, "no branches", lambda x: gd.switch(0, [])),
+        (gd.ShapeError, "one branch returns", lambda x: gd.switch(0, [lambda: x, lambda: x[0]])),
+        (gd.ArgumentError, "structures", lambda x: gd.switch(0, [lambda: x, lambda: (x, x)])),
+    ],
+)  # fmt: skip
+def test_wrong_branches_are_errors(
+    kind: type[Exception], message: str, build: Callable[[Tensor], Any]
+) -> None:
+    with pytest.raises(kind, match=message):
+        build(gd.placeholder("x", (3,)))

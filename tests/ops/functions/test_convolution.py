@@ -145,6 +145,13 @@ def test_windows_are_read_in_place() -> None:
     assert "arena 0 bytes" in str(compiled.explain())
 
 
+def test_depthwise_sums_run_along_the_channels() -> None:
+    """Lanes are neighbouring channels, so that nothing is gathered from strided places."""
+    x, kernel = placeholder("x", ("batch", 6, 6, 32)), placeholder("kernel", (3, 3, 1, 32))
+    compiled = function([x, kernel], gd.conv2d(x, kernel, groups=32))
+    assert "masked.gather" not in str(compiled.stages["llvm"])
+
+
 def test_padding_is_causal_same_or_explicit() -> None:
     x = placeholder("x", (1, 5, 1))
     data = np.arange(1.0, 6).reshape(1, 5, 1)
