@@ -7,21 +7,32 @@ Argument order, names and defaults are those of Keras: `loss(y_true, y_pred)`. E
 
 from __future__ import annotations
 
-from typing import Literal
-
-from graphdl.errors import ArgumentError, DTypeError, ShapeError
 from graphdl.graph.nodes import Tensor
-from graphdl.ops.arguments import Operand, as_tensor, operand_lines
-from graphdl.ops.composite import log_softmax, softplus
-from graphdl.ops.functions.elementwise import astype, log, where
-from graphdl.ops.functions.movement import broadcast_to, expand_dims, squeeze
-from graphdl.ops.functions.reduction import mean
+from graphdl.nn.loss_parts import (
+    Reduction,
+    floating_prediction,
+    last_axis_mean,
+    read_pair,
+    reduce_losses,
+    require_labels,
+    size_number,
+    weighted_log,
+)
+from graphdl.ops.arguments import Operand, as_tensor
+from graphdl.ops.composite import log_softmax, sigmoid, softmax, softplus
+from graphdl.ops.functions.elementwise import abs as absolute
+from graphdl.ops.functions.elementwise import clip, log, log1p, maximum, pow, where
+from graphdl.ops.functions.linalg import vector_norm
+from graphdl.ops.functions.movement import expand_dims, squeeze
+from graphdl.ops.functions.reduction import Axis, mean
+from graphdl.ops.functions.reduction import all as every
+from graphdl.ops.functions.reduction import max as largest
 from graphdl.ops.functions.reduction import sum as total
 from graphdl.ops.indexing import gather_elements
-from graphdl.typesystem.dtype import int32, int64
 from graphdl.typesystem.shape import canonical_axis
 
-Reduction = Literal["mean", "sum", "none"]
+_EPSILON = 1e-7
+"""Keras's fuzz factor."""
 
 
 def mean_squared_error(
@@ -40,10 +51,10 @@ def mean_squared_error(
     array(5., dtype=float32)
     """
     name = "mean_squared_error"
-    truth, prediction = _pair(name, y_true, y_pred)
+    truth, prediction = read_pair(name, y_true, y_pred)
     difference = prediction - truth
     squared = difference * difference
-    return _reduce(name, _last_axis_mean(squared), reduction, sample_weight)
+    return reduce_losses(name, last_axis_mean(squared), reduction, sample_weight)
 
 
 def categorical_crossentropy(
@@ -68,16 +79,16 @@ def categorical_crossentropy(
     array([[-1.,  1.]], dtype=float32)
     """
     name = "categorical_crossentropy"
-    truth, prediction = _pair(name, y_true, y_pred)
+    truth, prediction = read_pair(name, y_true, y_pred)
     along = canonical_axis(axis, prediction.ndim, op=name)
     if label_smoothing:
         classes = prediction.shape[along]
-        truth = truth * (1 - label_smoothing) + label_smoothing / _number(classes, truth)
+        truth = truth * (1 - label_smoothing) + label_smoothing / size_number(classes, truth)
     if from_logits:
         products = truth * log_softmax(prediction, along)
     else:
-        products = _weighted_log(truth, prediction)
-    return _reduce(name, -total(products, axis=along), reduction, sample_weight)
+        products = weighted_log(truth, prediction)
+    return reduce_losses(name, -total(products, axis=along), reduction, sample_weight)
 
 
 def sparse_categorical_crossentropy(
@@ -102,13 +113,13 @@ def sparse_categorical_crossentropy(
     True
     """
     name = "sparse_categorical_crossentropy"
-    truth, prediction = as_tensor(y_true, name), _floating(name, y_pred)
+    truth, prediction = as_tensor(y_true, name), floating_prediction(name, y_pred)
     along = canonical_axis(axis, prediction.ndim, op=name)
-    truth = _require_labels(name, truth, prediction, along)
+    truth = require_labels(name, truth, prediction, along)
     scores = log_softmax(prediction, along) if from_logits else prediction
     chosen = gather_elements(scores, expand_dims(truth, axis=along), axis=along)
     logarithms = squeeze(chosen if from_logits else log(chosen), axis=along)
-    return _reduce(name, -logarithms, reduction, sample_weight)
+    return reduce_losses(name, -logarithms, reduction, sample_weight)
 
 
 def binary_crossentropy(
@@ -132,80 +143,397 @@ def binary_crossentropy(
     array([[-0.5]], dtype=float32)
     """
     name = "binary_crossentropy"
-    truth, prediction = _pair(name, y_true, y_pred)
+    truth, prediction = read_pair(name, y_true, y_pred)
     if label_smoothing:
         truth = truth * (1 - label_smoothing) + 0.5 * label_smoothing
     if from_logits:
         entropy = softplus(prediction) - truth * prediction
     else:
-        entropy = -(_weighted_log(truth, prediction) + _weighted_log(1 - truth, 1 - prediction))
+        entropy = -(weighted_log(truth, prediction) + weighted_log(1 - truth, 1 - prediction))
     if entropy.ndim == 0:
-        return _reduce(name, entropy, reduction, sample_weight)
+        return reduce_losses(name, entropy, reduction, sample_weight)
     along = canonical_axis(axis, entropy.ndim, op=name)
-    return _reduce(name, mean(entropy, axis=along), reduction, sample_weight)
+    return reduce_losses(name, mean(entropy, axis=along), reduction, sample_weight)
 
 
-def _weighted_log(weight: Tensor, probability: Tensor) -> Tensor:
-    """weight * log(probability), 0 where the weight is 0."""
-    return where(weight == 0, 0.0, weight * log(probability))
+# Distances ----------------------------------------------------------------------------------------
 
 
-def _last_axis_mean(x: Tensor) -> Tensor:
-    return x if x.ndim == 0 else mean(x, axis=-1)
+def mean_absolute_error(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """The mean over the last axis of |y_true - y_pred|.
+
+    Both are (…, n), floating. Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.mean_absolute_error([[0.0, 0.0]], gd.constant([[1.0, 3.0]])).eval().item()
+    2.0
+    """
+    name = "mean_absolute_error"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    losses = last_axis_mean(absolute(prediction - truth))
+    return reduce_losses(name, losses, reduction, sample_weight)
 
 
-def _number(size: object, like: Tensor) -> Tensor:
-    return astype(as_tensor(size), like.dtype)
+def mean_absolute_percentage_error(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """100 times the mean over the last axis of |y_true - y_pred| / |y_true|, 1e-7 at least below.
+
+    Both are (…, n), floating. Raises ShapeError when they differ.
+
+    >>> loss = gd.nn.losses.mean_absolute_percentage_error([[2.0, 4.0]], gd.constant([[1.0, 4.0]]))
+    >>> loss.eval().item()
+    25.0
+    """
+    name = "mean_absolute_percentage_error"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    size = maximum(absolute(truth), _EPSILON)
+    losses = 100.0 * last_axis_mean(absolute(prediction - truth) / size)
+    return reduce_losses(name, losses, reduction, sample_weight)
 
 
-def _floating(name: str, y_pred: Operand) -> Tensor:
-    prediction = as_tensor(y_pred, name)
-    if not prediction.dtype.is_floating:
-        raise DTypeError(
-            f"{name}: y_pred must be floating, got {prediction.dtype}",
-            details=operand_lines(y_pred=prediction),
-            hint=f"the order is {name}(y_true, y_pred)",
-        )
-    return prediction
+def mean_squared_logarithmic_error(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """The mean over the last axis of (log(1 + y_true) - log(1 + y_pred))², negatives counted as 1e-7.
+
+    Both are (…, n), floating. Raises ShapeError when they differ.
+
+    >>> loss = gd.nn.losses.mean_squared_logarithmic_error([[1.0]], gd.constant([[1.0]]))
+    >>> loss.eval().item()
+    0.0
+    """
+    name = "mean_squared_logarithmic_error"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    gap = log1p(maximum(prediction, _EPSILON)) - log1p(maximum(truth, _EPSILON))
+    return reduce_losses(name, last_axis_mean(gap * gap), reduction, sample_weight)
 
 
-def _pair(name: str, y_true: Operand, y_pred: Operand) -> tuple[Tensor, Tensor]:
-    """Both as tensors of one floating dtype and one shape."""
-    truth, prediction = as_tensor(y_true, name), _floating(name, y_pred)
-    if truth.shape != prediction.shape:
-        raise ShapeError(
-            f"{name}: y_true and y_pred must have one shape",
-            details=operand_lines(y_true=truth, y_pred=prediction),
-        )
-    return astype(truth, prediction.dtype), prediction
+def huber(
+    y_true: Operand,
+    y_pred: Operand,
+    delta: float = 1.0,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """The mean over the last axis of d² / 2 for |d| <= delta, else delta (|d| - delta / 2). Huber (1964).
+
+    d is y_true - y_pred, both (…, n), floating. Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.huber([[0.0, 0.0]], gd.constant([[1.0, 3.0]])).eval().item()
+    1.5
+    """
+    name = "huber"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    gap = prediction - truth
+    inside = clip(gap, -delta, delta)
+    losses = last_axis_mean(inside * (gap - 0.5 * inside))
+    return reduce_losses(name, losses, reduction, sample_weight)
 
 
-def _require_labels(name: str, truth: Tensor, prediction: Tensor, along: int) -> Tensor:
-    lines = operand_lines(y_true=truth, y_pred=prediction)
-    if not truth.dtype.is_integer:
-        raise DTypeError(
-            f"{name}: y_true must hold class numbers, got {truth.dtype}",
-            details=lines,
-            hint="use an integer dtype, or categorical_crossentropy for probabilities",
-        )
-    wanted = prediction.shape[:along] + prediction.shape[along + 1 :]
-    if truth.shape != wanted:
-        sizes = ", ".join(map(str, wanted))
-        raise ShapeError(f"{name}: y_true must have the shape [{sizes}]", details=lines)
-    return truth if truth.dtype in (int32, int64) else astype(truth, int64)
+def log_cosh(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """The mean over the last axis of log(cosh(y_true - y_pred)), without overflow.
+
+    Both are (…, n), floating. Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.log_cosh([[0.0]], gd.constant([[0.0]])).eval().item()
+    0.0
+    """
+    name = "log_cosh"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    gap = prediction - truth
+    bent = gap + softplus(-2.0 * gap) - 0.6931471805599453
+    return reduce_losses(name, last_axis_mean(bent), reduction, sample_weight)
 
 
-def _reduce(name: str, losses: Tensor, reduction: Reduction, sample_weight: Operand) -> Tensor:
-    if sample_weight is not None:
-        weights = astype(as_tensor(sample_weight, name), losses.dtype)
-        losses = losses * broadcast_to(weights, losses.shape)
-    match reduction:
-        case "mean":
-            return mean(losses)
-        case "sum":
-            return total(losses)
-        case "none":
-            return losses
-    raise ArgumentError(
-        f"{name}: unknown reduction {reduction!r}", hint='use "mean", "sum" or "none"'
-    )
+def cosine_similarity(
+    y_true: Operand,
+    y_pred: Operand,
+    axis: int = -1,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """Minus the cosine of the angle between y_true and y_pred along `axis`; of zeros 0.
+
+    Both have one shape, floating. Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.cosine_similarity([[1.0, 0.0]], gd.constant([[2.0, 0.0]])).eval().item()
+    -1.0
+    """
+    name = "cosine_similarity"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    along = canonical_axis(axis, prediction.ndim, op=name)
+    left, right = _unit(truth, along), _unit(prediction, along)
+    return reduce_losses(name, -total(left * right, axis=along), reduction, sample_weight)
+
+
+def _unit(x: Tensor, axis: int) -> Tensor:
+    length = vector_norm(x, axis=axis, keepdims=True)
+    return x / where(length == 0, 1.0, length)
+
+
+# Margins ------------------------------------------------------------------------------------------
+
+
+def hinge(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """The mean over the last axis of max(1 - y_true * y_pred, 0).
+
+    `y_true` holds -1 and 1, or 0 and 1, which count as -1 and 1 where there is nothing else. Both
+    are (…, n). Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.hinge([[1.0, -1.0]], gd.constant([[0.5, 2.0]])).eval().item()
+    1.75
+    """
+    name = "hinge"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    margin = _margin(truth, prediction)
+    return reduce_losses(name, last_axis_mean(margin), reduction, sample_weight)
+
+
+def _margin(truth: Tensor, prediction: Tensor) -> Tensor:
+    """max(1 - y_true * y_pred, 0) with labels 0 and 1 as -1 and 1."""
+    is_binary = every((truth == 0) | (truth == 1))
+    signs = where(is_binary, 2.0 * truth - 1.0, truth)
+    return maximum(1.0 - signs * prediction, 0.0)
+
+
+def squared_hinge(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """The mean over the last axis of max(1 - y_true * y_pred, 0)², labels as in `hinge`.
+
+    Both are (…, n). Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.squared_hinge([[1.0, -1.0]], gd.constant([[0.5, 2.0]])).eval().item()
+    4.625
+    """
+    name = "squared_hinge"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    margin = _margin(truth, prediction)
+    return reduce_losses(name, last_axis_mean(margin * margin), reduction, sample_weight)
+
+
+def categorical_hinge(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """max(1 + largest y_pred of a wrong class - y_pred of the right one, 0) along the last axis.
+
+    `y_true` is one-hot; both are (…, classes). Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.categorical_hinge([[0.0, 1.0]], gd.constant([[0.5, 1.0]])).eval().item()
+    0.5
+    """
+    name = "categorical_hinge"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    right = total(truth * prediction, axis=-1)
+    wrong = largest((1.0 - truth) * prediction, axis=-1)
+    losses = maximum(1.0 + wrong - right, 0.0)
+    return reduce_losses(name, losses, reduction, sample_weight)
+
+
+# Distributions ------------------------------------------------------------------------------------
+
+
+def poisson(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """The mean over the last axis of y_pred - y_true * log(y_pred + 1e-7).
+
+    Both are (…, n). Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.poisson([[0.0]], gd.constant([[2.0]])).eval().item()
+    2.0
+    """
+    name = "poisson"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    losses = last_axis_mean(prediction - truth * log(prediction + _EPSILON))
+    return reduce_losses(name, losses, reduction, sample_weight)
+
+
+def kl_divergence(
+    y_true: Operand,
+    y_pred: Operand,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """The sum over the last axis of y_true * log(y_true / y_pred), 0 where y_true is 0.
+
+    Both hold probabilities, (…, classes), and are not clipped. Kullback, Leibler (1951). Raises
+    ShapeError when they differ.
+
+    >>> gd.nn.losses.kl_divergence([[0.5, 0.5]], gd.constant([[0.5, 0.5]])).eval().item()
+    0.0
+    """
+    name = "kl_divergence"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    is_zero = truth == 0
+    safe = where(is_zero, 1.0, truth)
+    terms = where(is_zero, 0.0, truth * (log(safe) - log(where(is_zero, 1.0, prediction))))
+    return reduce_losses(name, total(terms, axis=-1), reduction, sample_weight)
+
+
+def binary_focal_crossentropy(
+    y_true: Operand,
+    y_pred: Operand,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """binary_crossentropy in which easy samples count less: times (1 - p of the truth)**gamma.
+
+    With `apply_class_balancing` also times alpha for class 1 and 1 - alpha for class 0. Other
+    arguments and shapes as in `binary_crossentropy`. Lin et al. (2017).
+
+    >>> loss = gd.nn.losses.binary_focal_crossentropy([[1.0]], gd.constant([[0.5]]))
+    >>> loss.eval().round(4).item() == np.float32(0.1733)
+    True
+    """
+    name = "binary_focal_crossentropy"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    if label_smoothing:
+        truth = truth * (1 - label_smoothing) + 0.5 * label_smoothing
+    probability = sigmoid(prediction) if from_logits else prediction
+    if from_logits:
+        entropy = softplus(prediction) - truth * prediction
+    else:
+        entropy = -(weighted_log(truth, prediction) + weighted_log(1 - truth, 1 - prediction))
+    chance = truth * probability + (1.0 - truth) * (1.0 - probability)
+    focal = pow(1.0 - chance, gamma) * entropy
+    if apply_class_balancing:
+        focal = focal * (truth * alpha + (1.0 - truth) * (1.0 - alpha))
+    if focal.ndim == 0:
+        return reduce_losses(name, focal, reduction, sample_weight)
+    along = canonical_axis(axis, focal.ndim, op=name)
+    return reduce_losses(name, mean(focal, axis=along), reduction, sample_weight)
+
+
+def categorical_focal_crossentropy(
+    y_true: Operand,
+    y_pred: Operand,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """-sum(alpha * (1 - p)**gamma * y_true * log(p)) over the classes along `axis`.
+
+    Arguments and shapes as in `categorical_crossentropy`. Lin et al. (2017).
+
+    >>> loss = gd.nn.losses.categorical_focal_crossentropy([[1.0, 0.0]], gd.constant([[0.5, 0.5]]))
+    >>> loss.eval().round(5).item() == np.float32(0.04332)
+    True
+    """
+    name = "categorical_focal_crossentropy"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    along = canonical_axis(axis, prediction.ndim, op=name)
+    if label_smoothing:
+        classes = size_number(prediction.shape[along], truth)
+        truth = truth * (1 - label_smoothing) + label_smoothing / classes
+    if from_logits:
+        products = truth * log_softmax(prediction, along)
+        probability = softmax(prediction, along)
+    else:
+        products, probability = weighted_log(truth, prediction), prediction
+    focal = alpha * pow(1.0 - probability, gamma) * products
+    return reduce_losses(name, -total(focal, axis=along), reduction, sample_weight)
+
+
+# Overlaps -----------------------------------------------------------------------------------------
+
+
+def dice(
+    y_true: Operand,
+    y_pred: Operand,
+    axis: Axis = None,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """1 less twice the overlap over the sum of both, taken over axes (all when None). Dice (1945).
+
+    Both have one shape. Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.dice([[1.0, 0.0]], gd.constant([[1.0, 0.0]])).eval().item()
+    0.0
+    """
+    name = "dice"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    overlap = 2.0 * total(truth * prediction, axis=axis) + _EPSILON
+    losses = 1.0 - overlap / (total(truth, axis=axis) + total(prediction, axis=axis) + _EPSILON)
+    return reduce_losses(name, losses, reduction, sample_weight)
+
+
+def tversky(
+    y_true: Operand,
+    y_pred: Operand,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    axis: Axis = None,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: Operand = None,
+) -> Tensor:
+    """1 less overlap / (overlap + alpha * false positives + beta * false negatives) over axes.
+
+    Both have one shape. Salehi et al. (2017). Raises ShapeError when they differ.
+
+    >>> gd.nn.losses.tversky([[1.0, 0.0]], gd.constant([[1.0, 0.0]])).eval().item()
+    0.0
+    """
+    name = "tversky"
+    truth, prediction = read_pair(name, y_true, y_pred)
+    overlap = total(truth * prediction, axis=axis)
+    positives = total((1.0 - truth) * prediction, axis=axis)
+    negatives = total(truth * (1.0 - prediction), axis=axis)
+    base = overlap + alpha * positives + beta * negatives + _EPSILON
+    return reduce_losses(name, 1.0 - (overlap + _EPSILON) / base, reduction, sample_weight)

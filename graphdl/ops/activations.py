@@ -75,7 +75,7 @@ def celu(x: Operand, alpha: float = 1.0) -> Tensor:
 def glu(x: Operand, axis: int = -1) -> Tensor:
     """The first half along an axis times sigmoid of the second half. Dauphin et al. (2016).
 
-    Raises ShapeError where the axis cannot be halved.
+    Raises ShapeError where the axis cannot be halved, at the call where its size is named.
 
     >>> gd.glu([4.0, 0.0]).eval().tolist()
     [2.0]
@@ -83,18 +83,21 @@ def glu(x: Operand, axis: int = -1) -> Tensor:
     tensor = as_floating(x, "glu")
     along = _axis("glu", tensor, axis)
     size = tensor.shape[along]
-    half = size // 2
-    if half * 2 != size:
+    if isinstance(size, int) and size % 2:
         raise ShapeError(
             f"glu: axis {along} of size {size} has no two halves", details=operand_lines(x=tensor)
         )
-    steps = (1,) * tensor.ndim
-    zeros = (0,) * tensor.ndim
-    middle = tuple(half if place == along else s for place, s in enumerate(tensor.shape))
-    first = movement.slice_(tensor, starts=zeros, stops=middle, steps=steps)
-    starts = tuple(half if place == along else 0 for place in range(tensor.ndim))
-    second = movement.slice_(tensor, starts=starts, stops=tensor.shape, steps=steps)
-    result: Tensor = raw.multiply(first, raw.logistic(second))
+    before, after = tensor.shape[:along], tensor.shape[along + 1 :]
+    halves = movement.reshape(tensor, shape=(*before, 2, size // 2, *after))
+    result: Tensor = raw.multiply(_half(halves, along, 0), raw.logistic(_half(halves, along, 1)))
+    return result
+
+
+def _half(x: Tensor, axis: int, place: int) -> Tensor:
+    starts = tuple(place if each == axis else 0 for each in range(x.ndim))
+    stops = tuple(place + 1 if each == axis else size for each, size in enumerate(x.shape))
+    part = movement.slice_(x, starts=starts, stops=stops, steps=(1,) * x.ndim)
+    result: Tensor = movement.reshape(part, shape=x.shape[:axis] + x.shape[axis + 1 :])
     return result
 
 

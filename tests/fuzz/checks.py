@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ def check_case(
             calls = [make_data(case, sizes, number) for number, sizes in enumerate(case.calls)]
             targets = targets or (host_target(),)
             _check_numerics(case, "exact", calls, targets, with_native)
-            _check_numerics(case, "fast", calls, targets[:1], with_native)
-            _check_meaning_of_fast(case)
+            fast = _check_numerics(case, "fast", calls, targets[:1], with_native)
+            _check_meaning_of_fast(case, fast)
     except Exception as error:
         raise Disagreement(f"{error}\n\n{_saved(case)}") from error
 
@@ -93,7 +93,7 @@ def _check_numerics(
     calls: Sequence[Data],
     targets: Sequence[CpuTarget],
     with_native: bool,
-) -> None:
+) -> Compilation:
     """With "exact", passes keep every bit. The Program has the bits of the optimised graph, and
     native code those of the yardstick, at every width and with one and two threads."""
     compilation = compile_case(case, numerics)
@@ -110,6 +110,7 @@ def _check_numerics(
         _require_same(optimized, program, "the Program", "the optimised graph", data)
         if natives:
             _check_native(compilation, natives, yardstick, data, case.training)
+    return compilation
 
 
 def _check_passes(case: Case, optimized: Graph, found: Result, data: Data) -> None:
@@ -205,9 +206,8 @@ def describe_difference(wanted: Array, found: Array) -> str | None:
 # Within tolerances --------------------------------------------------------------------------------
 
 
-def _check_meaning_of_fast(case: Case) -> None:
+def _check_meaning_of_fast(case: Case, compilation: Compilation) -> None:
     """What "fast" passes make of a graph has its value, as far as rounding leaves it defined."""
-    compilation = compile_case(case, "fast")
     for number, sizes in enumerate(case.calls):
         data = make_data(case, sizes, number, is_tame=True)
         found, _ = run_graph(compilation.optimized, data, case.training)
@@ -216,6 +216,3 @@ def _check_meaning_of_fast(case: Case) -> None:
         why = disagreement_in_value(case.graph, found.arrays, data, case.training)
         if why:
             raise Disagreement(f'numerics="fast" changes a value with {_named(sizes)}: {why}')
-
-
-Check = Callable[[Case], None]

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
-from tests.fuzz.checks import check_case
-from tests.fuzz.random_cases import Case, cases
-from tests.fuzz.runs import own_target
 
 from graphdl.backends.cpu import driver
 from graphdl.backends.cpu.target import CpuTarget, executable_targets
+from tests.fuzz.checks import check_case
+from tests.fuzz.random_cases import Case, cases
+from tests.fuzz.runs import own_target
 
 Targets = tuple[CpuTarget, ...]
 

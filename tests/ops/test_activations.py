@@ -1,4 +1,4 @@
-"""More activations against PyTorch and plain NumPy, values and gradients, interpreted and compiled."""
+"""More activations against PyTorch and plain NumPy, values and gradients, compiled code."""
 
 from __future__ import annotations
 
@@ -54,15 +54,14 @@ def test_values_and_gradients_are_pytorchs(name: str, data: Any) -> None:
     function, oracle = PLAIN[name]
     x = torch.tensor(data, requires_grad=True)
     wanted = oracle(x)
-    weights = np.random.default_rng(1).normal(size=wanted.shape)
-    (wanted * torch.tensor(weights)).sum().backward()
+    ((wanted + 1.5) ** 2).sum().backward()
     assert x.grad is not None
 
-    def value_and_gradient(tensor: Any, weight: Any) -> Any:
+    def value_and_gradient(tensor: Any) -> Any:
         result = function(tensor)
-        return result, grad(sum_of(result * weight), tensor)
+        return result, grad(sum_of((result + 1.5) ** 2), tensor)
 
-    value, gradient = run_both(value_and_gradient, data, weights)
+    value, gradient = run_both(value_and_gradient, data)
     assert_close(value, wanted.detach().numpy(), rtol=1e-10, atol=1e-12)
     assert_close(gradient, x.grad.numpy(), rtol=1e-9, atol=1e-12)
 
@@ -96,7 +95,14 @@ def test_learned_slopes_are_pytorchs(shape: Any) -> None:
 
 def test_log1mexp_keeps_its_digits() -> None:
     x = np.array([1e-12, 0.1, 0.6, 0.7, 3.0, 40.0])
-    wanted = [-27.631021115929, -2.352168461, -0.79587450816, -0.68634100281, -0.05106918, -4.2e-18]
+    wanted = [
+        -27.631021115929,
+        -2.352168461,
+        -0.7958704,
+        -0.686341,
+        -0.05106918,
+        -4.248354e-18,
+    ]
     assert_close(run_both(gd.log1mexp, x), wanted, rtol=1e-4, atol=0)
     assert np.isfinite(run(lambda t: grad(sum_of(gd.log1mexp(t)), t), x)).all()
 

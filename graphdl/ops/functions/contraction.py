@@ -197,7 +197,9 @@ def tensordot(
         raise ArgumentError(f"tensordot: {len(left)} axes of x for {len(right)} of y")
     for one, other in zip(left, right, strict=True):
         _require_equal_sizes("tensordot", lhs, rhs, one, other)
-    product: Tensor = contraction.dot_general(lhs, rhs, lhs_contract=left, rhs_contract=right)
+    product: Tensor = contraction.dot_general(
+        lhs, rhs, lhs_contract=left, rhs_contract=right, lhs_batch=(), rhs_batch=()
+    )
     return product
 
 

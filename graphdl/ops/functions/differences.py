@@ -23,7 +23,8 @@ def diff(
     """Each element less the one before it along an axis, `n` times over.
 
     `prepend` and `append` are joined to x first; a 0-d one stands for one slice. Bools give whether
-    neighbours differ. An axis of a named size must have `n` elements. Raises ArgumentError for a negative n and ShapeError for 0-d.
+    neighbours differ. An axis of a named size must have `n` elements. Raises
+    ArgumentError for a negative n and ShapeError for 0-d.
 
     >>> gd.diff([1, 4, 9, 16]).eval().tolist()
     [3, 5, 7]

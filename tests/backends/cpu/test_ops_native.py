@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.fuzz.checks import describe_difference
-from tests.fuzz.yardstick import ulp_errors, with_compiled_numerics
-from tests.plugins.cases import CASES, Array, Case, placeholder_like
 
 from graphdl.backends.cpu.compile import compile_program
 from graphdl.backends.cpu.target import CpuTarget, executable_targets
@@ -19,6 +16,9 @@ from graphdl.graph.interpreter import interpret
 from graphdl.graph.nodes import Graph, Tensor, build_node
 from graphdl.graph.op import OpKind
 from graphdl.ops.arguments import literal
+from tests.fuzz.checks import describe_difference
+from tests.fuzz.yardstick import ulp_errors, with_compiled_numerics
+from tests.plugins.cases import CASES, Array, Case, placeholder_like
 
 WITH_INDICES = (OpKind.GATHER, OpKind.SCATTER)
 NAMES = tuple(dict.fromkeys(case.op.name for case in CASES))
@@ -63,9 +63,7 @@ def refuse(*arguments: object) -> None:
     pytest.fail(f"{len(arguments)} arguments were refused")
 
 
-def compare(
-    found: tuple[Array, ...], wanted: list[Array], graph: Graph, target: CpuTarget
-) -> None:
+def compare(found: tuple[Array, ...], wanted: list[Array], graph: Graph, target: CpuTarget) -> None:
     """All outputs have the same bits."""
     differences = []
     for tensor, left, right in zip(graph.outputs, wanted, found, strict=True):
