@@ -13,7 +13,6 @@ from graphdl.compiler import Compilation
 from graphdl.errors import TargetError, aligned
 from graphdl.program.nodes import Launch, Program, Slot, Storage, View
 from graphdl.runtime.variable import VariableStorage
-from graphdl.schedule.groups import GroupKind
 from graphdl.targets import generate_code
 from graphdl.typesystem.expression import Symbol, evaluate
 from graphdl.typesystem.tensor_type import TensorType

@@ -1,4 +1,4 @@
-"""What the losses share: checked arguments, and the way from one number per sample to the result."""
+"""What the losses share: checked arguments, and the way from one number per sample on."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def require_labels(name: str, truth: Tensor, prediction: Tensor, along: int) -> 
 def reduce_losses(
     name: str, losses: Tensor, reduction: Reduction, sample_weight: Operand
 ) -> Tensor:
-    """What a loss returns from one number per sample. Raises ArgumentError for another reduction."""
+    """What a loss returns, from one number per sample. Raises ArgumentError."""
     if sample_weight is not None:
         weights = astype(as_tensor(sample_weight, name), losses.dtype)
         losses = losses * broadcast_to(weights, losses.shape)

@@ -208,7 +208,7 @@ def mean_squared_logarithmic_error(
     reduction: Reduction = "mean",
     sample_weight: Operand = None,
 ) -> Tensor:
-    """The mean over the last axis of (log(1 + y_true) - log(1 + y_pred))², negatives counted as 1e-7.
+    """The mean over the last axis of (log(1 + y_true) - log(1 + y_pred))², negatives as 1e-7.
 
     Both are (…, n), floating. Raises ShapeError when they differ.
 
@@ -230,9 +230,9 @@ def huber(
     reduction: Reduction = "mean",
     sample_weight: Operand = None,
 ) -> Tensor:
-    """The mean over the last axis of d² / 2 for |d| <= delta, else delta (|d| - delta / 2). Huber (1964).
+    """The mean over the last axis of d² / 2 for |d| <= delta, else delta (|d| - delta / 2).
 
-    d is y_true - y_pred, both (…, n), floating. Raises ShapeError when they differ.
+    d is y_true - y_pred, both (…, n), floating. Huber (1964). Raises ShapeError when they differ.
 
     >>> gd.nn.losses.huber([[0.0, 0.0]], gd.constant([[1.0, 3.0]])).eval().item()
     1.5
@@ -431,8 +431,8 @@ def binary_focal_crossentropy(
     arguments and shapes as in `binary_crossentropy`. Lin et al. (2017).
 
     >>> loss = gd.nn.losses.binary_focal_crossentropy([[1.0]], gd.constant([[0.5]]))
-    >>> loss.eval().round(4).item() == np.float32(0.1733)
-    True
+    >>> loss.eval().round(4)
+    array(0.1733, dtype=float32)
     """
     name = "binary_focal_crossentropy"
     truth, prediction = read_pair(name, y_true, y_pred)
@@ -470,8 +470,8 @@ def categorical_focal_crossentropy(
     Arguments and shapes as in `categorical_crossentropy`. Lin et al. (2017).
 
     >>> loss = gd.nn.losses.categorical_focal_crossentropy([[1.0, 0.0]], gd.constant([[0.5, 0.5]]))
-    >>> loss.eval().round(5).item() == np.float32(0.04332)
-    True
+    >>> loss.eval().round(4)
+    array(0.0433, dtype=float32)
     """
     name = "categorical_focal_crossentropy"
     truth, prediction = read_pair(name, y_true, y_pred)

@@ -33,7 +33,8 @@ NUMBERS = (0.0, 1.0, -1.0, 2.0, 0.5, 3.0, -0.0, -2.5, 1e-3, 100.0, float("inf"),
 class Builder:
     """What a graph under construction has so far.
 
-    `states` are the variables of generators, which keep their first values. `is_smooth` asks for ops with a derivative only, on tame numbers; `may_be_empty` says that named
+    `states` are the variables of generators, which keep their first values. `is_smooth` asks for
+    ops with a derivative only, on tame numbers; `may_be_empty` says that named
     sizes can be 0, so that nothing may need an element of theirs.
     """
 

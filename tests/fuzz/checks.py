@@ -200,7 +200,8 @@ def describe_difference(wanted: Array, found: Array) -> str | None:
         return None
     at = tuple(int(place) for place in np.argwhere(~is_same)[0])
     count = int((~is_same).sum())
-    return f"{count} of {is_same.size} elements, the first at {at}: {found[at]!r}, wanted {wanted[at]!r}"
+    first = f"the first at {at}: {found[at]!r}, wanted {wanted[at]!r}"
+    return f"{count} of {is_same.size} elements, {first}"
 
 
 # Within tolerances --------------------------------------------------------------------------------

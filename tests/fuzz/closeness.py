@@ -101,9 +101,10 @@ def _is_decision(node: Node) -> bool:
 def _is_finite(node: Node, evaluation: Evaluation) -> bool:
     for result in node.results:
         value = evaluation.values.get(result.key)
-        if value is not None and value.dtype.kind not in "biu":
-            if not np.isfinite(widen(value)).all():
-                return False
+        if value is None or value.dtype.kind in "biu":
+            continue
+        if not np.isfinite(widen(value)).all():
+            return False
     return True
 
 

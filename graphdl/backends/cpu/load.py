@@ -109,7 +109,7 @@ _jit: Any = None
 
 
 def _linker() -> Any:
-    """The process's only linker. It is never freed: at exit, arrays may still call what it holds."""
+    """The process's only linker, never freed: at exit, arrays may still call what it holds."""
     global _jit
     with _lock:
         if _jit is None:
