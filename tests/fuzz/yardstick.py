@@ -3,7 +3,8 @@
 Transcendental functions may differ from the interpreter's by some ulps, and whatever is computed
 from them may then differ by anything. So each one is checked against its reference on equal
 operands, within its ulps, and everything else is computed from what the expansion
-gives: then all bits of the outputs are known. "fast" code adds the products of contractions with fused multiply-adds.
+gives: then all bits of the outputs are known. "fast"
+code adds the products of contractions with fused multiply-adds.
 """
 
 from __future__ import annotations
