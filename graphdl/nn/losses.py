@@ -431,8 +431,8 @@ def binary_focal_crossentropy(
     arguments and shapes as in `binary_crossentropy`. Lin et al. (2017).
 
     >>> loss = gd.nn.losses.binary_focal_crossentropy([[1.0]], gd.constant([[0.5]]))
-    >>> loss.eval().round(4)
-    array(0.1733, dtype=float32)
+    >>> round(loss.eval().item(), 4)
+    0.1733
     """
     name = "binary_focal_crossentropy"
     truth, prediction = read_pair(name, y_true, y_pred)
@@ -470,8 +470,8 @@ def categorical_focal_crossentropy(
     Arguments and shapes as in `categorical_crossentropy`. Lin et al. (2017).
 
     >>> loss = gd.nn.losses.categorical_focal_crossentropy([[1.0, 0.0]], gd.constant([[0.5, 0.5]]))
-    >>> loss.eval().round(4)
-    array(0.0433, dtype=float32)
+    >>> round(loss.eval().item(), 4)
+    0.0433
     """
     name = "categorical_focal_crossentropy"
     truth, prediction = read_pair(name, y_true, y_pred)

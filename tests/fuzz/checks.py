@@ -172,6 +172,8 @@ def _require_same(wanted: Result, found: Result, name: str, other: str, data: Da
             raise Disagreement(f"{name} raised {found.refusal}, {other} {wanted.refusal}; {data}")
         return
     why = _difference(wanted, found)
+    if wanted.printed != found.printed:
+        why = f"it printed\n{found.printed}\ninstead of\n{wanted.printed}"
     if why:
         raise Disagreement(f"{name} differs from {other} with {_named(data.sizes)}: {why}")
 

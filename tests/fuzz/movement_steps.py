@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphdl.graph.nodes import Tensor, build_node
 from graphdl.ops import creation, leaves, movement, random
+from graphdl.ops import windows as window_ops
 from graphdl.ops.arguments import filled
 from graphdl.typesystem.dtype import int32, int64, uint32
 from graphdl.typesystem.expression import Size, product
@@ -148,6 +149,30 @@ def _fits(other: Tensor, x: Tensor, axis: int) -> bool:
     return other.dtype == x.dtype and other.ndim == x.ndim and rest == others
 
 
+def windows(builder: Builder) -> Tensor | None:
+    """Every place of a sliding window along some axes."""
+    x = builder.tensor(lambda tensor: 1 <= tensor.ndim <= 3)
+    if x is None:
+        return None
+    axes = tuple(builder.subset(range(x.ndim))) or (0,)
+    sizes, strides, dilations = (tuple(builder.integer(1, 3) for _ in axes) for _ in range(3))
+    made: Tensor = window_ops.windows(
+        x, axes=axes, sizes=sizes, strides=strides, dilations=dilations
+    )
+    return made if is_small(made.shape) else None
+
+
+def diagonal(builder: Builder) -> Tensor | None:
+    """The elements where two axes have one index."""
+    x = builder.tensor(lambda tensor: len(set(tensor.shape)) < tensor.ndim)
+    if x is None:
+        return None
+    pairs = [(i, j) for j in range(x.ndim) for i in range(j) if x.shape[i] == x.shape[j]]
+    first, second = builder.choose(pairs)
+    result: Tensor = window_ops.diagonal(x, first=first, second=second)
+    return result
+
+
 def stop_gradient(builder: Builder) -> Tensor | None:
     """The same numbers, constant for derivatives."""
     x = builder.tensor()
@@ -183,10 +208,13 @@ def constant(builder: Builder) -> Tensor | None:
     return builder.constant(builder.choose(builder.dtypes), shape)
 
 
-SMOOTH_STEPS = (reshape, transpose, broadcast, slice_, reverse, pad, concatenate)
+SMOOTH_STEPS = (
+    reshape, transpose, broadcast, slice_, reverse, pad, concatenate, windows, diagonal,
+)  # fmt: skip
 STEPS = (*SMOOTH_STEPS, stop_gradient, iota, random_bits, size, constant)
 assert (creation.iota,) == creation.OPS, "a new creation op needs a step"
 assert set(movement.OPS) == {
     movement.reshape, movement.transpose, movement.broadcast_in_dim, movement.slice_,
     movement.reverse, movement.pad, movement.concatenate, movement.stop_gradient,
 }, "a new movement needs a step"  # fmt: skip
+assert set(window_ops.OPS) == {window_ops.windows, window_ops.diagonal}, "a new view needs a step"

@@ -194,6 +194,12 @@ def check(builder: Builder) -> Tensor | None:
     return gd.check(x, always, "a check of the fuzzer")
 
 
+def show(builder: Builder) -> Tensor | None:
+    """A print."""
+    x = builder.tensor()
+    return None if x is None else gd.print(x, builder.choose(("", "x is", "y:")))
+
+
 # Regions and gradients ----------------------------------------------------------------------------
 
 
@@ -242,4 +248,4 @@ SMOOTH_STEPS = (
     activation, row_function, statistic, logsumexp, cross_entropy, elementwise, with_number, move,
     einsum, region,
 )  # fmt: skip
-STEPS = (*SMOOTH_STEPS, draw, training, check, gradient, gradient, widen)
+STEPS = (*SMOOTH_STEPS, draw, training, check, show, gradient, gradient, widen)

@@ -62,7 +62,7 @@ def cases(draw: Draw, most_steps: int = 12) -> Case:
 @st.composite
 def smooth_costs(draw: Draw, most_steps: int = 7) -> tuple[Tensor, list[Tensor], int]:
     """A 0-d float64 tensor that is differentiable almost everywhere, its inputs, and a seed."""
-    builder = Builder(draw, (float64,), (), is_smooth=True)
+    builder = Builder(draw, (float64,), (), is_smooth=True, salt=draw(st.integers(0, 2**16)))
     for _ in range(2):
         builder.input(float64, builder.shape())
     for _ in range(builder.integer(1, most_steps)):
@@ -75,7 +75,8 @@ def smooth_costs(draw: Draw, most_steps: int = 7) -> tuple[Tensor, list[Tensor],
 def _start(draw: Draw) -> Builder:
     names: tuple[Symbol, ...] = draw(st.sampled_from(((N,), (), (N, M), (N, M))))
     dtypes: Sequence[DType] = draw(st.lists(st.sampled_from(DTYPES), min_size=1, max_size=3))
-    builder = Builder(draw, dtypes, names, may_be_empty=draw(st.booleans()))
+    salt: int = draw(st.integers(0, 2**16))
+    builder = Builder(draw, dtypes, names, may_be_empty=draw(st.booleans()), salt=salt)
     rest = builder.shape(2) if names else ()
     builder.input(builder.choose(dtypes), (*names[:1], *rest))
     if names[1:] and not any(size == M for size in rest):

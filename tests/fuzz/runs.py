@@ -59,6 +59,7 @@ class Result:
     outputs: Arrays = field(default_factory=list)
     updates: Arrays = field(default_factory=list)
     refusal: str | None = None
+    printed: str = ""
 
     @property
     def arrays(self) -> Arrays:
@@ -122,11 +123,11 @@ def random_numbers(
 def run_graph(graph: Graph, data: Data, training: bool) -> tuple[Result, Evaluation | None]:
     """The graph's interpreter."""
     try:
-        with redirect_stdout(StringIO()):
+        with redirect_stdout(StringIO()) as screen:
             found = interpret_graph(graph, data.inputs, data.variables, training)
     except (ShapeError, NumericsError) as error:
         return Result(refusal=type(error).__name__), None
-    return Result(found.outputs, found.updates), found
+    return Result(found.outputs, found.updates, printed=screen.getvalue()), found
 
 
 def run_program(compilation: Compilation, data: Data) -> Result:
@@ -134,13 +135,15 @@ def run_program(compilation: Compilation, data: Data) -> Result:
     program = compilation.program
     variables = [data.variables[slot.value].copy() for slot in program.variables]
     try:
-        outputs = interpret_program(program, data.inputs, variables, data.sizes, lambda *_: None)
+        with redirect_stdout(StringIO()) as screen:
+            outputs = interpret_program(program, data.inputs, variables, data.sizes)
     except (ShapeError, NumericsError) as error:
         return Result(refusal=type(error).__name__)
     places = {
         id(slot.value): array for slot, array in zip(program.variables, variables, strict=True)
     }
-    return Result(outputs, [places[id(storage)] for storage in _updated(compilation.graph)])
+    updates = [places[id(storage)] for storage in _updated(compilation.graph)]
+    return Result(outputs, updates, printed=screen.getvalue())
 
 
 def _updated(graph: Graph) -> list[VariableStorage]:
@@ -153,14 +156,15 @@ class Native:
     def __init__(self, compilation: Compilation, target: CpuTarget) -> None:
         self.compilation, self.target = compilation, target
         native = compile_program(compilation.program, target, compilation.numerics)
-        self.connected: Connected = native.connect(_refuse, show=lambda *_: None, threads=1)
+        self.connected: Connected = native.connect(_refuse, threads=1)
 
     def run(self, data: Data, threads: int = 1) -> Result:
         """One call."""
         data.restore()
         self.connected.set_threads(threads)
         try:
-            found = self.connected.call(*data.inputs)
+            with redirect_stdout(StringIO()) as screen:
+                found = self.connected.call(*data.inputs)
         except Refused:
             return Result(refusal="ShapeError")
         except NumericsError:
@@ -168,7 +172,7 @@ class Native:
         outputs = [] if found is None else list(found) if isinstance(found, tuple) else [found]
         updates = [storage.read() for storage in _updated(self.compilation.graph)]
         data.restore()
-        return Result(outputs, updates)
+        return Result(outputs, updates, printed=screen.getvalue())
 
     def __str__(self) -> str:
         return f'numerics="{self.compilation.numerics}" on {self.target}'

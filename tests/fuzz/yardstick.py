@@ -2,9 +2,9 @@
 
 Transcendental functions may differ from the interpreter's by some ulps, and whatever is computed
 from them may then differ by anything. So each one is checked against its reference on equal
-operands, within its ulps, and everything else is computed from what the expansion
-gives: then all bits of the outputs are known. "fast"
-code adds the products of contractions with fused multiply-adds.
+operands, within its ulps, and everything else is computed from what the expansion gives: then all
+bits of the outputs are known. "fast" code adds the products of contractions with fused
+multiply-adds.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from graphdl.graph.interpreter import Evaluation
 from graphdl.graph.nodes import Graph, Node, Tensor, rebuild
+from graphdl.graph.op import OpKind
 from graphdl.graph.rebuild import transform_graph
 from graphdl.kernel.evaluator import evaluate_with_lets
 from graphdl.kernel.nodes import Binary, Unary, Value, Variable
@@ -53,8 +54,9 @@ def expanded_reference(name: str, dtype: DType, arity: int) -> Reference:
 
 
 def is_expanded(node: Node) -> bool:
-    """Whether a node computes a transcendental function of floats."""
-    return node.op.is_transcendental and node.result_types[0].dtype.is_floating
+    """Whether a node computes a transcendental function of floats, element by element."""
+    is_function = node.op.is_transcendental and node.op.kind is OpKind.ELEMENTWISE
+    return is_function and node.result_types[0].dtype.is_floating
 
 
 def has_contraction(graph: Graph) -> bool:

@@ -21,7 +21,10 @@ from tests.fuzz.yardstick import ulp_errors, with_compiled_numerics
 from tests.plugins.cases import CASES, Array, Case, placeholder_like
 
 WITH_INDICES = (OpKind.GATHER, OpKind.SCATTER)
-NAMES = tuple(dict.fromkeys(case.op.name for case in CASES))
+# cumulative_logsumexp has no bits of its own: tests/conformance holds it to its ulps.
+NAMES = tuple(
+    dict.fromkeys(case.op.name for case in CASES if case.op.name != "cumulative_logsumexp")
+)
 TARGETS = executable_targets()
 
 
