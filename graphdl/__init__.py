@@ -230,6 +230,12 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.elementwise import tanh as tanh
     from graphdl.ops.functions.elementwise import trunc as trunc
     from graphdl.ops.functions.elementwise import where as where
+    from graphdl.ops.functions.error_functions import erfc as erfc
+    from graphdl.ops.functions.error_functions import erfcx as erfcx
+    from graphdl.ops.functions.error_functions import erfinv as erfinv
+    from graphdl.ops.functions.error_functions import log_ndtr as log_ndtr
+    from graphdl.ops.functions.error_functions import ndtr as ndtr
+    from graphdl.ops.functions.error_functions import ndtri as ndtri
     from graphdl.ops.functions.evaluate import substitute as substitute
     from graphdl.ops.functions.float_bits import copysign as copysign
     from graphdl.ops.functions.float_bits import frexp as frexp
@@ -237,6 +243,12 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.float_bits import nan_to_num as nan_to_num
     from graphdl.ops.functions.float_bits import nextafter as nextafter
     from graphdl.ops.functions.float_bits import signbit as signbit
+    from graphdl.ops.functions.gamma_functions import betaln as betaln
+    from graphdl.ops.functions.gamma_functions import digamma as digamma
+    from graphdl.ops.functions.gamma_functions import lgamma as lgamma
+    from graphdl.ops.functions.gamma_functions import multigammaln as multigammaln
+    from graphdl.ops.functions.gamma_functions import polygamma as polygamma
+    from graphdl.ops.functions.gamma_functions import zeta as zeta
     from graphdl.ops.functions.hyperbolic import acosh as acosh
     from graphdl.ops.functions.hyperbolic import asinh as asinh
     from graphdl.ops.functions.hyperbolic import atanh as atanh
@@ -349,6 +361,16 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.scaling import modf as modf
     from graphdl.ops.functions.scaling import rad2deg as rad2deg
     from graphdl.ops.functions.scaling import sinc as sinc
+    from graphdl.ops.functions.special import entr as entr
+    from graphdl.ops.functions.special import i0 as i0
+    from graphdl.ops.functions.special import i0e as i0e
+    from graphdl.ops.functions.special import i1 as i1
+    from graphdl.ops.functions.special import i1e as i1e
+    from graphdl.ops.functions.special import kl_div as kl_div
+    from graphdl.ops.functions.special import logit as logit
+    from graphdl.ops.functions.special import rel_entr as rel_entr
+    from graphdl.ops.functions.special import xlog1py as xlog1py
+    from graphdl.ops.functions.special import xlogy as xlogy
     from graphdl.ops.functions.statistics import average as average
     from graphdl.ops.functions.statistics import corrcoef as corrcoef
     from graphdl.ops.functions.statistics import cov as cov
@@ -456,8 +478,12 @@ _HOMES: dict[str, str] = {
             "positive pow reciprocal remainder round rsqrt sign sin sinh sqrt square subtract tan "
             "tanh trunc where"
         ),
+        "graphdl.ops.functions.error_functions": "erfc erfcx erfinv log_ndtr ndtr ndtri",
         "graphdl.ops.functions.evaluate": "substitute",
         "graphdl.ops.functions.float_bits": "copysign frexp ldexp nan_to_num nextafter signbit",
+        "graphdl.ops.functions.gamma_functions": (
+            "betaln digamma lgamma multigammaln polygamma zeta"
+        ),
         "graphdl.ops.functions.hyperbolic": "acosh asinh atanh hypot logaddexp logaddexp2",
         "graphdl.ops.functions.image": (
             "affine_grid channel_shuffle grid_sample interpolate pixel_shuffle pixel_unshuffle"
@@ -492,6 +518,7 @@ _HOMES: dict[str, str] = {
         "graphdl.ops.functions.scaling": (
             "cbrt deg2rad divmod fmax fmin fmod heaviside isneginf isposinf modf rad2deg sinc"
         ),
+        "graphdl.ops.functions.special": "entr i0 i0e i1 i1e kl_div logit rel_entr xlog1py xlogy",
         "graphdl.ops.functions.statistics": (
             "average corrcoef cov nanmax nanmean nanmin nanprod nanstd nansum nanvar ptp"
         ),

@@ -124,12 +124,13 @@ def bessel_far(order: int) -> Function:
 
 
 def bessel_near(order: int) -> Function:
-    """exp(-x) I0(x), and exp(-x) I1(x) / x."""
+    """exp(-x) I0(x), and exp(-x) I1(x) (x + 2)² / x, which is almost flat."""
 
     def value(x: Number) -> Number:
         if order == 0:
             return mp.exp(-x) * mp.besseli(0, x)
-        return mp.mpf(1) / 2 if x == 0 else mp.exp(-x) * mp.besseli(1, x) / x
+        ratio = mp.mpf(1) / 2 if x == 0 else mp.exp(-x) * mp.besseli(1, x) / x
+        return ratio * (x + 2) ** 2
 
     return value
 
@@ -174,7 +175,7 @@ def problems() -> list[Problem]:
         ),
         Problem("I0E_NEAR", "exp(-x) I0(x) for x in [0, 8]", mapped(bessel_near(0), 0, 8)),
         Problem("I0E_FAR", "sqrt(x) exp(-x) I0(x), t = 16 / x - 1", bessel_far(0)),
-        Problem("I1E_NEAR", "exp(-x) I1(x) / x for x in [0, 8]", mapped(bessel_near(1), 0, 8)),
+        Problem("I1E_NEAR", "exp(-x) I1(x) (x + 2)² / x for x in [0, 8]", mapped(bessel_near(1), 0, 8)),
         Problem("I1E_FAR", "sqrt(x) exp(-x) I1(x), t = 16 / x - 1", bessel_far(1)),
     ]  # fmt: skip
 

@@ -21,7 +21,7 @@ llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 llvm.initialize_native_asmparser()  # for the inline assembly of exported code
 
-KERNEL_LEVEL = 2
+KERNEL_LEVEL = 1
 DRIVER_LEVEL = 0
 """Code generation levels: straight-line code around kernels compiles five times faster at 0."""
 _numbers = itertools.count()

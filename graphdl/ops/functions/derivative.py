@@ -25,9 +25,18 @@ def with_slopes(operands: Sequence[Tensor], value: Value, slopes: Slopes) -> Ten
     Operands have one floating dtype and one shape. Slopes cover the first operands; one without
     a slope has no derivative, which is an error where it is asked for.
     """
+    return in_wide(lambda *wide: _with_slopes(wide, value, slopes), operands)
+
+
+def in_wide(value: Value, operands: Sequence[Tensor]) -> Tensor:
+    """`value(*operands)`, computed in float32 and rounded once where they are 16-bit floats."""
     dtype = operands[0].dtype
-    if dtype.bits == 16:
-        return cast(with_slopes([cast(x, float32) for x in operands], value, slopes), dtype)
+    if dtype.bits != 16:
+        return value(*operands)
+    return cast(value(*(cast(x, float32) for x in operands)), dtype)
+
+
+def _with_slopes(operands: Sequence[Tensor], value: Value, slopes: Slopes) -> Tensor:
     inner, outer = _parameters(operands), _parameters([*operands, operands[0]])
     *variables, cotangent = outer
     partials = [raw.multiply(cotangent, slope) for slope in slopes(*variables)]

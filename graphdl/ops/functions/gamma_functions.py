@@ -14,7 +14,7 @@ from graphdl.graph.nodes import Tensor
 from graphdl.ops import elementwise as raw
 from graphdl.ops.arguments import Operand, as_floating, floating_operands, number_like
 from graphdl.ops.functions import special_tables as tables
-from graphdl.ops.functions.derivative import with_slopes
+from graphdl.ops.functions.derivative import in_wide, with_slopes
 from graphdl.ops.functions.indexing import whole_number
 from graphdl.ops.functions.scaling import cosine_of_turns, sine_of_turns
 from graphdl.ops.functions.series import on_range
@@ -169,17 +169,16 @@ def polygamma(n: int, x: Operand) -> Tensor:
     tensor = as_floating(x, "polygamma")
     if order == 0:
         return digamma(tensor)
-    return _trigamma(tensor) if order == 1 else _positive_polygamma(order, tensor)
+    if order == 1:
+        return in_wide(_trigamma, [tensor])
+    return in_wide(lambda t: _positive_polygamma(order, t), [tensor])
 
 
 def _positive_polygamma(order: int, x: Tensor) -> Tensor:
     factor = (-1) ** (order + 1) * float(factorial(order))
-
-    def value(t: Tensor) -> Tensor:
-        result: Tensor = raw.multiply(_zeta(number_like(order + 1, t), t), number_like(factor, t))
-        return result
-
-    return with_slopes([x], value, lambda t: [_positive_polygamma(order + 1, t)])
+    value = _zeta(number_like(order + 1, x), x)
+    result: Tensor = raw.multiply(value, number_like(factor, x))
+    return result
 
 
 def _trigamma(x: Tensor) -> Tensor:
@@ -214,20 +213,12 @@ def zeta(x: Operand, q: Operand = 1.0) -> Tensor:
     """Hurwitz's zeta function, the sum of (k + q)**-x over k = 0, 1, …, for x > 1 and q > 0.
 
     Ten terms and Euler and Maclaurin's formula (Johansson, 2015). x = 1 gives infinity, x < 1 and
-    q <= 0 NaN. Errors are those of the powers: some ulps times x. The derivative is by q only.
+    q <= 0 NaN. Errors are those of the powers: some ulps times x.
 
     >>> gd.zeta([2.0, 4.0]).eval()
     array([1.6449342, 1.0823232], dtype=float32)
     """
-    power, start = floating_operands("zeta", x, q, names=("x", "q"))
-
-    def value(t: Tensor, s: Tensor) -> Tensor:
-        return _zeta(s, t)
-
-    def slopes(t: Tensor, s: Tensor) -> list[Tensor]:
-        return [raw.multiply(raw.negative(s), zeta(raw.add(s, number_like(1, s)), t))]
-
-    return with_slopes([start, power], value, slopes)
+    return in_wide(_zeta, floating_operands("zeta", x, q, names=("x", "q")))
 
 
 def _zeta(s: Tensor, q: Tensor) -> Tensor:

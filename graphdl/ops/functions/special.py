@@ -143,10 +143,35 @@ def i0e(x: Operand) -> Tensor:
     array([1.        , 0.12783334], dtype=float32)
     """
 
-    def slopes(t: Tensor) -> list[Tensor]:
-        return [raw.subtract(i1e(t), raw.multiply(raw.sign(t), i0e(t)))]
+    return _bessel(0, as_floating(x, "i0e"), _ORDERS)
 
-    return with_slopes([as_floating(x, "i0e")], _i0e, slopes)
+
+_ORDERS = 2
+"""How often Bessel functions are differentiated by their own rules; then as they are computed."""
+
+
+def _bessel(order: int, x: Tensor, depth: int) -> Tensor:
+    value, slope = (_i0e, _i0e_slope) if order == 0 else (_i1e, _i1e_slope)
+    if depth == 0:
+        return value(x)
+    return with_slopes([x], value, lambda t: [slope(t, depth - 1)])
+
+
+def _i0e_slope(x: Tensor, depth: int) -> Tensor:
+    """i1e - sign(x) i0e."""
+    signed = raw.multiply(raw.sign(x), _bessel(0, x, depth))
+    result: Tensor = raw.subtract(_bessel(1, x, depth), signed)
+    return result
+
+
+def _i1e_slope(x: Tensor, depth: int) -> Tensor:
+    """i0e - i1e (sign(x) + 1 / x); i1e / x is 1/2 at 0."""
+    is_zero = raw.equal(x, number_like(0, x))
+    safe = raw.select(is_zero, number_like(1, x), x)
+    ratio = raw.select(is_zero, number_like(0.5, x), raw.divide(_bessel(1, safe, depth), safe))
+    signed = raw.multiply(raw.sign(x), _bessel(1, x, depth))
+    result: Tensor = raw.subtract(raw.subtract(_bessel(0, x, depth), signed), ratio)
+    return result
 
 
 def _i0e(x: Tensor) -> Tensor:
@@ -171,20 +196,14 @@ def i1e(x: Operand) -> Tensor:
     array([0.        , 0.12126268], dtype=float32)
     """
 
-    def slopes(t: Tensor) -> list[Tensor]:
-        """i0e - i1e (sign(x) + 1 / x), 1/2 at 0."""
-        is_zero = raw.equal(t, number_like(0, t))
-        safe = raw.select(is_zero, number_like(1, t), t)
-        ratio = raw.select(is_zero, number_like(0.5, t), raw.divide(i1e(safe), safe))
-        rest = raw.subtract(i0e(t), raw.multiply(raw.sign(t), i1e(t)))
-        return [raw.subtract(rest, ratio)]
-
-    return with_slopes([as_floating(x, "i1e")], _i1e, slopes)
+    return _bessel(1, as_floating(x, "i1e"), _ORDERS)
 
 
 def _i1e(x: Tensor) -> Tensor:
     size = raw.abs_(x)
-    near = raw.multiply(size, on_range(tables.I1E_NEAR, size, 0.0, 8.0))
+    wide = raw.add(size, number_like(2, x))
+    near = raw.divide(on_range(tables.I1E_NEAR, size, 0.0, 8.0), raw.multiply(wide, wide))
+    near = raw.multiply(size, near)
     return with_sign_of(_by_range(size, near, tables.I1E_FAR), x)
 
 
