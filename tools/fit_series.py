@@ -175,7 +175,9 @@ def problems() -> list[Problem]:
         ),
         Problem("I0E_NEAR", "exp(-x) I0(x) for x in [0, 8]", mapped(bessel_near(0), 0, 8)),
         Problem("I0E_FAR", "sqrt(x) exp(-x) I0(x), t = 16 / x - 1", bessel_far(0)),
-        Problem("I1E_NEAR", "exp(-x) I1(x) (x + 2)² / x for x in [0, 8]", mapped(bessel_near(1), 0, 8)),
+        Problem(
+            "I1E_NEAR", "exp(-x) I1(x) (x + 2)² / x for x in [0, 8]", mapped(bessel_near(1), 0, 8)
+        ),
         Problem("I1E_FAR", "sqrt(x) exp(-x) I1(x), t = 16 / x - 1", bessel_far(1)),
     ]  # fmt: skip
 
