@@ -30,7 +30,8 @@ class Problem:
     name: str
     text: str
     function: Function
-    scaled: bool = True
+    half_width: float = 0.0
+    """Not 0: write powers of x less the middle of its interval instead, whose half this is."""
 
 
 def mapped(function: Function, low: float, high: float) -> Function:
@@ -58,6 +59,19 @@ def cut_off(terms: list[Number], least: Number, bits: int) -> list[Number]:
         count -= 1
         rest += abs(terms[count])
     return terms[:count]
+
+
+def as_powers(terms: list[Number], half_width: float) -> list[Number]:
+    """The coefficients of powers of half_width * t from those of Chebyshev polynomials of t."""
+    total = [mp.mpf(0)] * len(terms)
+    before, now = [mp.mpf(1)], [mp.mpf(0), mp.mpf(1)]
+    for term in terms:
+        for power, factor in enumerate(before):
+            total[power] += term * factor
+        doubled = [mp.mpf(0), *(2 * factor for factor in now)]
+        padded = [*before, *[mp.mpf(0)] * (len(doubled) - len(before))]
+        before, now = now, [a - b for a, b in zip(doubled, padded, strict=True)]
+    return [term / mp.mpf(half_width) ** power for power, term in enumerate(total)]
 
 
 def scaled_erfc(t: Number) -> Number:
@@ -155,23 +169,23 @@ def problems() -> list[Problem]:
         ),
         Problem(
             "LGAMMA_AT_1", "lgamma(x) / (x - 1) for x in [0.5, 1.5]",
-            mapped(over(mp.loggamma, mp.mpf(1)), 0.5, 1.5),
+            mapped(over(mp.loggamma, mp.mpf(1)), 0.5, 1.5), 0.5,
         ),
         Problem(
             "LGAMMA_AT_2", "lgamma(x) / (x - 2) for x in [1.5, 2.5]",
-            mapped(over(mp.loggamma, mp.mpf(2)), 1.5, 2.5),
+            mapped(over(mp.loggamma, mp.mpf(2)), 1.5, 2.5), 0.5,
         ),
         Problem(
             "STIRLING", "x times the rest of Stirling's formula, 1 / x² in [0, 1/64]",
-            mapped(stirling_rest, 0, 1 / 64),
+            mapped(stirling_rest, 0, 1 / 64), 1 / 128,
         ),
         Problem(
             "DIGAMMA", "digamma(x) / (x - root) for x in [1, 2]",
-            mapped(over(mp.digamma, root), 1, 2),
+            mapped(over(mp.digamma, root), 1, 2), 0.5,
         ),
         Problem(
             "DIGAMMA_FAR", "x² (log(x) - 1 / (2 x) - digamma(x)), 1 / x² in [0, 1/64]",
-            mapped(digamma_rest, 0, 1 / 64),
+            mapped(digamma_rest, 0, 1 / 64), 1 / 128,
         ),
         Problem("I0E_NEAR", "exp(-x) I0(x) for x in [0, 8]", mapped(bessel_near(0), 0, 8)),
         Problem("I0E_FAR", "sqrt(x) exp(-x) I0(x), t = 16 / x - 1", bessel_far(0)),
@@ -200,7 +214,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Coefficients of T0, T1, … in t, for float32 and for float64."""
+    """Coefficients for float32 and for float64: of T0, T1, … in t, or of powers of x - middle."""
 
     single: tuple[float, ...]
     double: tuple[float, ...]
@@ -223,10 +237,12 @@ def main(arguments: list[str] | None = None) -> int:
     for problem in problems():
         terms = coefficients(problem.function)
         least = min(abs(problem.function(mp.mpf(t))) for t in np.linspace(-1, 1, 21).tolist())
-        parts = {
-            kind: tuple(float(term) for term in cut_off(terms, least, bits))
-            for kind, bits in BITS.items()
-        }
+        parts = {}
+        for kind, bits in BITS.items():
+            kept = cut_off(terms, least, bits)
+            if problem.half_width:
+                kept = as_powers(kept, problem.half_width)
+            parts[kind] = tuple(float(term) for term in kept)
         print(written(problem.name, problem.text, parts))
     return 0
 

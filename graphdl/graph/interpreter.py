@@ -18,6 +18,7 @@ from graphdl.graph.loops import run_scan
 from graphdl.graph.nodes import Graph, Node, Tensor
 from graphdl.graph.sizes import bind_sizes
 from graphdl.typesystem.expression import Expression, Symbol, evaluate
+from graphdl.typesystem.printed_array import printed_line
 
 Array = NDArray[Any]
 
@@ -65,12 +66,6 @@ def interpret(
     for _, effect in sorted(run.effects, key=lambda pair: pair[0]):
         effect()
     return Evaluation(outputs, updates, run.values, sizes)
-
-
-def printed(message: str, array: Array) -> str:
-    """The line that `gd.print` writes, on every target."""
-    body = np.array2string(array, threshold=64, edgeitems=3)
-    return f"{message} {body}" if message else body
 
 
 def _as_input(array: Any, tensor: Tensor) -> Array:
@@ -202,7 +197,7 @@ class _Run:
 
         def run() -> None:
             if node.op.name == "print":
-                print(printed(message, operands[0]))  # noqa: T201
+                print(printed_line(message, operands[0]))  # noqa: T201
             elif not operands[1].all():
                 raise NumericsError(
                     f"check failed: {message}",

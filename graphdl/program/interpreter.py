@@ -31,6 +31,7 @@ from graphdl.program.nodes import (
     View,
 )
 from graphdl.typesystem.expression import Symbol, evaluate
+from graphdl.typesystem.printed_array import printed_line
 
 Array = NDArray[Any]
 Printer = Callable[[str, Array], None]
@@ -61,7 +62,7 @@ def interpret(
 
 
 def _show(message: str, array: Array) -> None:
-    print(f"{message} {array}" if message else f"{array}")  # noqa: T201
+    print(printed_line(message, array))  # noqa: T201
 
 
 @dataclass(slots=True)

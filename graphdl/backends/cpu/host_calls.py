@@ -12,6 +12,7 @@ import numpy as np
 from graphdl.errors import InternalError, NumericsError
 from graphdl.program.nodes import Check, HostCall, Print, Program, Statement, View
 from graphdl.typesystem.expression import Size, Symbol, evaluate
+from graphdl.typesystem.printed_array import printed_line
 
 Array = np.ndarray[Any, Any]
 HostFunction = Callable[..., Any]
@@ -21,7 +22,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ct
 
 def print_value(statement: Print, value: Array) -> None:
     """What `gd.print` shows: the message, then the value."""
-    sys.stdout.write(f"{statement.message}{value}\n")
+    sys.stdout.write(f"{printed_line(statement.message, value)}\n")
 
 
 class HostCalls:

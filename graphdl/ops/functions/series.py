@@ -1,8 +1,6 @@
-"""Sums of Chebyshev polynomials, and choices between ranges: what special functions are made of."""
+"""Sums of Chebyshev polynomials and of powers on a range: what special functions are made of."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from graphdl.graph.nodes import Tensor
 from graphdl.ops import elementwise as raw
@@ -36,9 +34,12 @@ def on_range(series: Series, x: Tensor, low: float, high: float) -> Tensor:
     return chebyshev(series, raw.multiply(offset, number_like(scale, x)))
 
 
-def polynomial(terms: Sequence[float], x: Tensor) -> Tensor:
-    """Horner's rule; the constant comes first."""
-    result = number_like(terms[-1], x)
-    for term in reversed(terms[:-1]):
-        result = raw.add(raw.multiply(result, x), number_like(term, x))
+def powers_on_range(series: Series, x: Tensor, low: float, high: float) -> Tensor:
+    """The sum of powers of x less the middle of [low, high], into which x is brought; Horner."""
+    inside = raw.minimum(raw.maximum(x, number_like(low, x)), number_like(high, x))
+    offset = raw.subtract(inside, number_like((low + high) / 2, x))
+    *terms, last = coefficients(series, x)
+    result = number_like(last, x)
+    for term in reversed(terms):
+        result = raw.add(raw.multiply(result, offset), number_like(term, x))
     return result

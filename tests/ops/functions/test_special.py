@@ -182,7 +182,7 @@ SMOOTH: list[tuple[Callable[..., Any], Array, int]] = [
 ]
 
 
-@pytest.mark.parametrize("case", SMOOTH, ids=str)
+@pytest.mark.parametrize("case", SMOOTH, ids=range(len(SMOOTH)))
 def test_derivatives_equal_finite_differences(case: Any) -> None:
     function, x, order = case
     check_gradient(function, x, order=order, tolerance=1e-5)
