@@ -99,6 +99,8 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.adaptive_pooling import max_unpool1d as max_unpool1d
     from graphdl.ops.functions.adaptive_pooling import max_unpool2d as max_unpool2d
     from graphdl.ops.functions.adaptive_pooling import max_unpool3d as max_unpool3d
+    from graphdl.ops.functions.affine import bilinear as bilinear
+    from graphdl.ops.functions.affine import linear as linear
     from graphdl.ops.functions.arrangement import atleast_1d as atleast_1d
     from graphdl.ops.functions.arrangement import atleast_2d as atleast_2d
     from graphdl.ops.functions.arrangement import atleast_3d as atleast_3d
@@ -134,6 +136,10 @@ if TYPE_CHECKING:
     from graphdl.ops.functions.control_flow import map as map
     from graphdl.ops.functions.control_flow import scan as scan
     from graphdl.ops.functions.control_flow import switch as switch
+    from graphdl.ops.functions.conversion import asarray as asarray
+    from graphdl.ops.functions.conversion import empty as empty
+    from graphdl.ops.functions.conversion import empty_like as empty_like
+    from graphdl.ops.functions.conversion import identity as identity
     from graphdl.ops.functions.convolution import conv1d as conv1d
     from graphdl.ops.functions.convolution import conv2d as conv2d
     from graphdl.ops.functions.convolution import conv3d as conv3d
@@ -443,6 +449,7 @@ _HOMES: dict[str, str] = {
             "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
             "adaptive_max_pool2d adaptive_max_pool3d max_unpool1d max_unpool2d max_unpool3d"
         ),
+        "graphdl.ops.functions.affine": "bilinear linear",
         "graphdl.ops.functions.arrangement": (
             "atleast_1d atleast_2d atleast_3d column_stack dstack fliplr flipud hstack meshgrid "
             "rollaxis rot90 vstack"
@@ -454,6 +461,7 @@ _HOMES: dict[str, str] = {
         "graphdl.ops.functions.closeness": "allclose array_equal isclose",
         "graphdl.ops.functions.contraction": "dot_general matmul outer tensordot vecdot",
         "graphdl.ops.functions.control_flow": "cond fori_loop map scan switch",
+        "graphdl.ops.functions.conversion": "asarray empty empty_like identity",
         "graphdl.ops.functions.convolution": (
             "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"
         ),

@@ -200,13 +200,13 @@ def sparse_sigmoid(x: Operand) -> Tensor:
     return result
 
 
-def softmin(x: Operand, axis: Axis = -1) -> Tensor:
-    """softmax(-x) along axes.
+def softmin(x: Operand, axis: Axis = -1, *, dtype: object = None) -> Tensor:
+    """softmax(-x) along axes; `dtype` converts x first.
 
     >>> gd.softmin([0.0, 200.0]).eval().tolist()
     [1.0, 0.0]
     """
-    return composite.softmax(raw.negative(as_floating(x, "softmin")), axis)
+    return composite.softmax(raw.negative(as_floating(x, "softmin")), axis, dtype=dtype)
 
 
 def prelu(x: Operand, weight: Operand, axis: int = 1) -> Tensor:

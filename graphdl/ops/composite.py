@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from math import pi, sqrt
 
-from graphdl.errors import ArgumentError
+import ml_dtypes
+
+from graphdl.errors import ArgumentError, DTypeError
 from graphdl.graph.nodes import Tensor
 from graphdl.ops import elementwise as raw
 from graphdl.ops import movement, reduction
-from graphdl.ops.arguments import Operand, as_tensor, cast, filled, operand_lines
-from graphdl.typesystem.dtype import float32
+from graphdl.ops.arguments import (
+    Operand,
+    as_tensor,
+    broadcast_operands,
+    cast,
+    filled,
+    operand_lines,
+)
+from graphdl.typesystem.dtype import as_dtype, float32
 from graphdl.typesystem.shape import canonical_axes
 from graphdl.typesystem.tensor_type import Shape
 
@@ -119,15 +128,20 @@ def gelu(x: Operand, approximate: bool = False) -> Tensor:
     return result
 
 
-def softplus(x: Operand) -> Tensor:
-    """log(1 + exp(x)), without overflow.
+def softplus(x: Operand, beta: float = 1.0, threshold: float | None = None) -> Tensor:
+    """log(1 + exp(beta x)) / beta, without overflow; x itself where beta x is above a threshold.
 
     >>> gd.softplus([-2.0, 0.0, 2.0]).eval()
     array([0.12692802, 0.6931472 , 2.126928  ], dtype=float32)
     """
     tensor = _floating("softplus", x)
-    positive = raw.maximum(tensor, _like(0, tensor))
-    result: Tensor = raw.add(positive, raw.log1p(raw.exp(raw.negative(raw.abs_(tensor)))))
+    scaled = tensor if beta == 1 else raw.multiply(tensor, _like(beta, tensor))
+    positive = raw.maximum(scaled, _like(0, tensor))
+    result: Tensor = raw.add(positive, raw.log1p(raw.exp(raw.negative(raw.abs_(scaled)))))
+    if beta != 1:
+        result = raw.multiply(result, _like(1 / beta, tensor))
+    if threshold is not None:
+        result = raw.select(raw.greater(scaled, _like(threshold, tensor)), tensor, result)
     return result
 
 
@@ -197,43 +211,81 @@ def mish(x: Operand) -> Tensor:
     return result
 
 
-def softmax(x: Operand, axis: Axis = -1) -> Tensor:
+def softmax(x: Operand, axis: Axis = -1, *, where: Operand = None, dtype: object = None) -> Tensor:
     """exp(x) over its sum along axes, shifted by the largest element.
+
+    Elements where the bool `where` is false do not count and give 0. `dtype` converts x first.
 
     >>> gd.softmax([0.0, 200.0]).eval().tolist()
     [0.0, 1.0]
     """
-    tensor = _floating("softmax", x)
-    shifted, axes = _shift("softmax", tensor, axis)
-    powers: Tensor = raw.exp(shifted)
+    tensor = _converted("softmax", x, dtype)
+    mask = _mask("softmax", where, tensor)
+    shifted, axes = _shift("softmax", tensor, axis, mask)
+    powers = _masked(raw.exp(shifted), mask, 0.0)
     total = reduction.reduce_sum(powers, axes=axes)
     result: Tensor = raw.divide(powers, _restore(total, tensor.shape, axes))
     return result
 
 
-def log_softmax(x: Operand, axis: Axis = -1) -> Tensor:
+def log_softmax(
+    x: Operand, axis: Axis = -1, *, where: Operand = None, dtype: object = None
+) -> Tensor:
     """log(softmax(x)), without underflow.
+
+    Elements where the bool `where` is false do not count and give -inf. `dtype` converts x first.
 
     >>> gd.log_softmax([0.0, 200.0]).eval().tolist()
     [-200.0, 0.0]
     """
-    tensor = _floating("log_softmax", x)
-    shifted, axes = _shift("log_softmax", tensor, axis)
-    total = raw.log(reduction.reduce_sum(raw.exp(shifted), axes=axes))
+    tensor = _converted("log_softmax", x, dtype)
+    mask = _mask("log_softmax", where, tensor)
+    shifted, axes = _shift("log_softmax", tensor, axis, mask)
+    total = raw.log(reduction.reduce_sum(_masked(raw.exp(shifted), mask, 0.0), axes=axes))
     result: Tensor = raw.subtract(shifted, _restore(total, tensor.shape, axes))
+    return _masked(result, mask, float("-inf"))
+
+
+def _converted(name: str, x: Operand, dtype: object) -> Tensor:
+    tensor = _floating(name, x)
+    return tensor if dtype is None else cast(tensor, as_dtype(dtype))
+
+
+def _mask(name: str, where: Operand, x: Tensor) -> Tensor | None:
+    """A bool tensor of x's shape, None for no mask. Raises DTypeError and ShapeError."""
+    if where is None:
+        return None
+    mask = as_tensor(where, name)
+    if not mask.dtype.is_bool:
+        raise DTypeError(
+            f"{name}: where must be bool, got {mask.dtype}", details=operand_lines(where=mask)
+        )
+    _, mask = broadcast_operands(name, x, mask, names=("x", "where"))
+    return mask
+
+
+def _masked(x: Tensor, mask: Tensor | None, number: float) -> Tensor:
+    if mask is None:
+        return x
+    result: Tensor = raw.select(mask, x, _like(number, x))
     return result
 
 
-def _shift(name: str, x: Tensor, axis: Axis) -> tuple[Tensor, tuple[int, ...]]:
-    """x less its largest element along axes; the shift cancels, so it has no derivative."""
+def _shift(name: str, x: Tensor, axis: Axis, mask: Tensor | None) -> tuple[Tensor, tuple[int, ...]]:
+    """x less its largest element along axes; the shift cancels, so it has no derivative.
+
+    Elements outside the mask are 0.
+    """
     try:
         axes = canonical_axes(axis, x.ndim, op=name)
     except ArgumentError as error:
         lines = operand_lines(x=x)
         raise ArgumentError(error.message, details=lines, hint=error.hint) from None
-    largest = movement.stop_gradient(reduction.reduce_max(x, axes=axes))
+    lowest = float(ml_dtypes.finfo(x.dtype.numpy).min)
+    counted = _masked(x, mask, lowest)
+    largest = movement.stop_gradient(reduction.reduce_max(counted, axes=axes))
     shifted: Tensor = raw.subtract(x, _restore(largest, x.shape, axes))
-    return shifted, axes
+    return _masked(shifted, mask, 0.0), axes
 
 
 def _restore(reduced: Tensor, shape: Shape, axes: tuple[int, ...]) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphdl.graph.op import Op, OpKind
+from graphdl.graph.op import Guard, Op, OpKind
+from graphdl.ops.movement import guard_sizes
 from graphdl.ops.type_rules import is_number, require_axis, require_dtype
 from graphdl.typesystem.dtype import DType
 from graphdl.typesystem.tensor_type import Shape, TensorType
@@ -18,6 +19,10 @@ def _infer_iota(*, shape: Shape, axis: int, dtype: DType) -> tuple[TensorType, .
     require_dtype("iota", is_number, dtype)
     require_axis("iota", axis, len(shape), "C2")
     return (TensorType(dtype, shape),)
+
+
+def _guard_iota(*, shape: Shape, axis: int, dtype: DType) -> tuple[Guard, ...]:
+    return guard_sizes("iota", shape)
 
 
 def _iota(*, shape: tuple[int, ...], axis: int, dtype: DType) -> NDArray[Any]:
@@ -36,6 +41,7 @@ iota = Op(
     _infer_iota,
     _iota,
     "0, 1, 2, … along an axis, converted to the dtype",
+    guards=_guard_iota,
     is_differentiable=False,
 )
 

@@ -117,6 +117,21 @@ def _infer_broadcast(operand: TensorType, *, shape: Shape, broadcast_dimensions:
     return (TensorType(operand.dtype, shape),)
 
 
+def _guard_broadcast(
+    operand: TensorType, *, shape: Shape, broadcast_dimensions: Axes
+) -> tuple[Guard, ...]:
+    return guard_sizes("broadcast_in_dim", shape, operand.shape)
+
+
+def guard_sizes(op: str, sizes: Shape, known: Shape = ()) -> tuple[Guard, ...]:
+    """Sizes that an op is given must not be negative; `known` ones are those of an operand."""
+    return tuple(
+        Guard(Comparison(0, "<=", size), f"{op}: a size of {size} is negative")
+        for size in dict.fromkeys(sizes)
+        if not isinstance(size, int) and size not in known and not is_evidently_not_negative(size)
+    )
+
+
 def _map_broadcast(types: Types, attributes: Attributes, position: int) -> IndexMap:
     symbols = axis_symbols(len(attributes["shape"]))
     pairs = zip(types[0].shape, attributes["broadcast_dimensions"], strict=True)
@@ -137,6 +152,7 @@ broadcast_in_dim = Op(
     _broadcast,
     "operand axis a becomes result axis broadcast_dimensions[a]; the others repeat",
     index_map=_map_broadcast,
+    guards=_guard_broadcast,
 )
 
 
@@ -267,6 +283,12 @@ def _infer_pad(operand: TensorType, value: TensorType, *, low: Shape, high: Shap
     return (TensorType(operand.dtype, tuple(a + size + b for a, size, b in sizes)),)
 
 
+def _guard_pad(
+    operand: TensorType, value: TensorType, *, low: Shape, high: Shape
+) -> tuple[Guard, ...]:
+    return guard_sizes("pad", (*low, *high))
+
+
 def _map_pad(types: Types, attributes: Attributes, position: int) -> IndexMap:
     symbols = axis_symbols(types[0].rank)
     if position == 1:
@@ -298,6 +320,7 @@ pad = Op(
     _pad,
     "the operand with `low` and `high` copies of a 0-d value before and after it on each axis",
     index_map=_map_pad,
+    guards=_guard_pad,
 )
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphdl.errors import DTypeError, ShapeError
-from graphdl.graph.op import Op, OpKind
+from graphdl.graph.op import Guard, Op, OpKind
+from graphdl.ops.movement import guard_sizes
 from graphdl.typesystem.dtype import uint32
 from graphdl.typesystem.tensor_type import Shape, TensorType
 
@@ -51,6 +52,10 @@ def _infer_random_bits(
     return (TensorType(uint32, shape),)
 
 
+def _guard_random_bits(key: TensorType, counter: TensorType, *, shape: Shape) -> tuple[Guard, ...]:
+    return guard_sizes("random_bits", shape)
+
+
 def _random_bits(key: Words, counter: Words, *, shape: tuple[int, ...]) -> NDArray[Any]:
     count = prod(shape)
     blocks = np.arange(-(-count // 4), dtype=np.uint64)
@@ -67,6 +72,7 @@ random_bits = Op(
     _infer_random_bits,
     _random_bits,
     "uniform uint32 from a key and a counter",
+    guards=_guard_random_bits,
     is_differentiable=False,
 )
 

@@ -30,22 +30,22 @@ BINARY = (RANDOM.random((4, 5)) < 0.5).astype(np.float64)
 ONE_HOT = np.eye(5)[RANDOM.integers(0, 5, 4)]
 
 
-def huber(t: Array, p: Array, delta: float = 1.0) -> Array:
+def huber(t: Array, p: Array, delta: float = 1.0) -> Any:
     given = torch_of.huber_loss(torch.tensor(p), torch.tensor(t), reduction="none", delta=delta)
     return given.numpy().mean(-1)
 
 
-def binary_focal(t: Array, p: Array, alpha: float | None = None) -> Array:
+def binary_focal(t: Array, p: Array, alpha: float | None = None) -> Any:
     entropy = -(t * np.log(p) + (1 - t) * np.log(1 - p))
     focal = (1 - (t * p + (1 - t) * (1 - p))) ** 2 * entropy
     return (focal if alpha is None else focal * (t * alpha + (1 - t) * (1 - alpha))).mean(-1)
 
 
-def categorical_focal(t: Array, p: Array, alpha: float = 0.25, gamma: float = 2.0) -> Array:
+def categorical_focal(t: Array, p: Array, alpha: float = 0.25, gamma: float = 2.0) -> Any:
     return (-alpha * (1 - p) ** gamma * t * np.log(p)).sum(-1)
 
 
-def tversky(t: Array, p: Array, alpha: float, beta: float, axis: Any = None) -> Array:
+def tversky(t: Array, p: Array, alpha: float, beta: float, axis: Any = None) -> Any:
     overlap, false = (t * p).sum(axis), ((1 - t) * p).sum(axis)
     missed = (t * (1 - p)).sum(axis)
     return np.asarray(1 - (overlap + 1e-7) / (overlap + alpha * false + beta * missed + 1e-7))

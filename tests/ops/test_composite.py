@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as torch_of
 
 from graphdl.autodiff.reverse import grad
-from graphdl.errors import ArgumentError
+from graphdl.errors import ArgumentError, DTypeError
 from graphdl.ops import composite as gd
 from graphdl.ops.functions.creation import placeholder
+from graphdl.ops.functions.reduction import logsumexp
 from graphdl.ops.functions.reduction import sum as sum_of
 from tests.plugins.compare import assert_close
 from tests.plugins.evaluate import run, run_both
@@ -88,6 +89,36 @@ def test_integers_are_computed_in_float32() -> None:
     for name in ("sigmoid", "softmax", "gelu"):
         assert getattr(gd, name)(placeholder("x", (2,), "int32")).dtype.name == "float32"
     assert gd.relu(placeholder("x", (2,), "int8")).dtype.name == "int8"
+
+
+def test_masks_leave_elements_out() -> None:
+    mask = np.random.default_rng(4).random(X.shape) < 0.6
+    mask[:, 0] = True
+    hidden = np.where(mask, X, -np.inf)
+    powers = np.exp(hidden)
+    wanted = powers / powers.sum(-1, keepdims=True)
+    assert_close(run_both(lambda x, m: gd.softmax(x, where=m), X, mask), wanted)
+    with np.errstate(divide="ignore"):
+        logarithms = np.log(wanted)
+    assert_close(run_both(lambda x, m: gd.log_softmax(x, where=m), X, mask), logarithms)
+    summed = run_both(lambda x, m: logsumexp(x, axis=-1, where=m), X, mask)
+    assert_close(summed, np.log(powers.sum(-1)))
+    bad = np.where(mask, X, np.nan)
+    slope = run(lambda x, m: grad(sum_of(gd.softmax(x, where=m)[:, :2]), x), bad, mask)
+    assert np.isfinite(slope).all()
+    with pytest.raises(DTypeError, match=r"softmax: where must be bool, got float32\n  where"):
+        gd.softmax(placeholder("x", (2,)), where=placeholder("m", (2,)))
+
+
+def test_dtypes_convert_first() -> None:
+    half = X.astype(np.float16)
+    found = run(lambda x: gd.softmax(x, dtype="float64"), half)
+    assert_close(found, torch.softmax(torch.tensor(half), -1, torch.float64))
+    assert found.dtype == np.float64
+    for beta, threshold in ((2.0, None), (0.5, 1.0)):
+        found = run(lambda x, b=beta, t=threshold: gd.softplus(x, b, t), X)
+        bound = 1e9 if threshold is None else threshold
+        assert_close(found, torch_of.softplus(torch.tensor(X), beta, bound))
 
 
 def test_a_bad_axis_names_the_operand() -> None:

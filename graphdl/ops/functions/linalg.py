@@ -64,13 +64,13 @@ def diagonal(x: Operand, *, offset: int = 0) -> Tensor:
     return einsum("...ii->...i", tensor)
 
 
-def trace(x: Operand, *, offset: int = 0) -> Tensor:
-    """The sum of the diagonal of each matrix.
+def trace(x: Operand, *, offset: int = 0, dtype: object = None) -> Tensor:
+    """The sum of the diagonal of each matrix, in a dtype as in `sum`.
 
     >>> gd.linalg.trace([[1, 2], [3, 4]]).eval().item()
     5
     """
-    return sum_of(diagonal(x, offset=offset), axis=-1)
+    return sum_of(diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
 
 def vector_norm(x: Operand, *, axis: Axis = None, ord: float = 2, keepdims: bool = False) -> Tensor:

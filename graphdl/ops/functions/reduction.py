@@ -18,6 +18,7 @@ from graphdl.ops.arguments import (
     operand_lines,
     size_tensor,
 )
+from graphdl.ops.functions.elementwise import where as choose
 from graphdl.typesystem.dtype import DType, Kind, as_dtype, bool_, float32, int64, uint64
 from graphdl.typesystem.expression import Size, product
 from graphdl.typesystem.shape import canonical_axes, canonical_axis
@@ -249,15 +250,20 @@ def _argument(op: Op, name: str, x: Operand, axis: int | None, keepdims: bool) -
     return keep_axes(result, tensor, (along,)) if keepdims else result
 
 
-def logsumexp(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def logsumexp(
+    x: Operand, *, axis: Axis = None, keepdims: bool = False, where: Operand = None
+) -> Tensor:
     """log(sum(exp(x))) over axes, shifted by the largest element so that nothing overflows.
 
-    A row of -inf gives -inf and a row with +inf gives +inf.
+    A row of -inf gives -inf and a row with +inf gives +inf. Elements where the bool `where` is
+    false do not count.
 
     >>> gd.logsumexp([1000.0, 1000.0]).eval().round(3).item()
     1000.6929931640625
     """
     tensor = _as_floating("logsumexp", x)
+    if where is not None:
+        tensor = choose(where, tensor, float("-inf"))
     axes = _axes("logsumexp", tensor, axis)
     shift = finite_shift(tensor, axes)
     shifted = raw.subtract(tensor, restore_axes(shift, tensor, axes))

@@ -90,7 +90,8 @@ def test_errors() -> None:
 
 def test_compiled_code_is_the_interpreters() -> None:
     def everything(x: Any, p: Any) -> Any:
-        results = [gd.diff(x, n=2), gd.gradient(x, p, axis=0), gd.trapezoid(x, p, axis=0)]
+        slope: Any = gd.gradient(x, p, axis=0)
+        results = [gd.diff(x, n=2), slope, gd.trapezoid(x, p, axis=0)]
         return [*results, *(grad(sum_of(result * result), x) for result in results)]
 
     assert_native(everything, X, PLACES, rtol=1e-12)

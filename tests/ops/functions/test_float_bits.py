@@ -82,7 +82,7 @@ def test_powers_of_two_are_numpys(dtype: Any) -> None:
 def test_numbers_replace_nan_and_infinities() -> None:
     x = np.array(VALUES, np.float32)
     assert_same_numbers(run_both(gd.nan_to_num, x), np.nan_to_num(x))
-    given = {"nan": 2.0, "posinf": 7.0, "neginf": -7.0}
+    given: dict[str, Any] = {"nan": 2.0, "posinf": 7.0, "neginf": -7.0}
     found = run(lambda t: gd.nan_to_num(t, **given), x)
     assert_same_numbers(found, np.nan_to_num(x, **given))
     assert run(gd.nan_to_num, np.array([3])).tolist() == [3]
